@@ -1,0 +1,314 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "envs/bytes.h"
+#include "envs/env_batch.h"
+#include "envs/level.h"
+#include "envs/params.h"
+#include "envs/stream.h"
+
+namespace lethe::envs {
+
+/// What the rules did in one step, before step cost and clock.
+struct Outcome {
+  double reward = 0;
+  bool terminated = false;
+};
+
+/// What the author of an environment writes: the rules, constant for a batch, and a plain state per environment.
+/// Members, besides those below checked by the compiler:
+///   Params      parameter struct: Visit, Check, and at least step_cost, hint, max_steps (see GridParams)
+///   State       trivially copyable, no padding, no pointer: its bytes are what Save stores. What the curriculum
+///               parameter decides within an episode has to be copied into it
+///   R(params)   rules for these parameters; they are in range
+/// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
+template <class R>
+concept Environment = requires(const R& rules, typename R::State& state, const typename R::State& seen,
+                               Stream& random, uint8_t* tokens, float* metrics, const Json& record) {
+  R(std::declval<const typename R::Params&>());
+  { rules.MakeSpec() } -> std::same_as<Spec>;                    // without hint and "steps"
+  { rules.Reset(state, random) };                                // draws a level and starts on it
+  { rules.Load(state, record) };                                 // starts on a recorded level, or throws
+  { rules.Record(seen) } -> std::same_as<Json>;                  // the hidden quantities of the level
+  { rules.Limit(seen) } -> std::convertible_to<int64_t>;         // steps of this level, if max_steps is 0
+  { rules.Step(state, uint8_t{}) } -> std::same_as<Outcome>;
+  { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;     // returns the place after the last token
+  { rules.Metrics(seen, metrics) };                              // without "steps"
+  { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;
+  { rules.IsCue(seen) } -> std::convertible_to<bool>;
+  { rules.Text(seen) } -> std::convertible_to<std::string>;
+} && std::is_trivially_copyable_v<typename R::State> && std::has_unique_object_representations_v<typename R::State>;
+
+/// Lifts the rules of one environment to a batch of them.
+template <Environment R>
+class Batch final : public EnvBatch {
+ public:
+  using P = typename R::Params;
+  using State = typename R::State;
+
+  Batch(const P& params, const BatchOptions& options)
+      : params_(params), rules_(params), spec_(CompleteSpec(params, rules_)), options_(options) {
+    CheckOptions(options);
+    curriculum_ = static_cast<int64_t>(spec_.curriculum_max);
+    clocks_.resize(static_cast<size_t>(options.size));
+    states_.resize(clocks_.size());
+    metrics_.resize(clocks_.size() * spec_.metric_names.size());
+  }
+
+  const Spec& spec() const override { return spec_; }
+  int size() const override { return options_.size; }
+
+  void Reset(uint8_t* observations) override {
+    for (int row = 0; row < size(); ++row) {
+      Begin(row);
+      Write(row, observations + TokenOffset(row));
+    }
+  }
+
+  void Step(const uint8_t* actions, const StepOutput& out) override {
+    CheckActions(actions);
+    for (int row = 0; row < size(); ++row) {
+      const bool running = clocks_[row].phase == kRunning;
+      out.episode_start[row] = !running;
+      if (running) [[likely]] {
+        Advance(row, actions[row], out);
+      } else {
+        Begin(row);
+        out.rewards[row] = 0;
+        out.terminated[row] = out.truncated[row] = 0;
+      }
+      Write(row, out.observations + TokenOffset(row));
+    }
+  }
+
+  void Observe(uint8_t* observations) const override {
+    for (int row = 0; row < size(); ++row) {
+      CheckStarted(row);
+      Write(row, observations + TokenOffset(row));
+    }
+  }
+
+  std::span<const float> EpisodeMetrics(int row) const override {
+    CheckRow(row);
+    const size_t count = spec_.metric_names.size();
+    return {metrics_.data() + static_cast<size_t>(row) * count, count};
+  }
+
+  void SetCurriculum(double value) override {
+    if (spec_.curriculum_parameter.empty()) throw std::logic_error(spec_.family + " has no curriculum parameter");
+    if (std::isnan(value)) throw std::invalid_argument(spec_.curriculum_parameter + " is not a number");
+    const double clamped = std::clamp(std::floor(value), spec_.curriculum_min, spec_.curriculum_max);
+    UseCurriculum(static_cast<int64_t>(clamped));
+  }
+
+  std::vector<std::byte> Save() const override;
+  void Restore(std::span<const std::byte> bytes) override;
+
+  std::string Text(int row) const override {
+    CheckStarted(row);
+    return rules_.Text(states_[row]);
+  }
+
+  std::string LevelJson(int row) const override;
+  void LoadLevel(int row, const std::string& level_json) override;
+
+  void Oracle(uint8_t* actions) const override {
+    for (int row = 0; row < size(); ++row) {
+      CheckStarted(row);
+      actions[row] = OracleAction(row);
+    }
+  }
+
+  bool IsCue(int row) const override {
+    CheckStarted(row);
+    return rules_.IsCue(states_[row]);
+  }
+
+  void Cues(uint8_t* is_cue) const override {
+    for (int row = 0; row < size(); ++row) is_cue[row] = IsCue(row);
+  }
+
+ private:
+  enum Phase : uint32_t { kNotStarted, kRunning, kTerminated, kTruncated };
+
+  struct Clock {
+    int64_t steps = 0;
+    int64_t limit = 0;
+    int64_t curriculum = 0;  // its value when the episode began
+    uint32_t next_episode = 0;
+    uint32_t phase = kNotStarted;
+  };
+  static_assert(std::has_unique_object_representations_v<Clock>);
+
+  static Spec CompleteSpec(const P& params, const R& rules) {
+    Spec spec = rules.MakeSpec();
+    if (params.hint) spec.tokens.push_back({"hint: the oracle's action", spec.num_actions});
+    spec.metric_names.push_back("steps");
+    return spec;
+  }
+
+  static void CheckOptions(const BatchOptions& options) {
+    if (options.size < 1) throw std::invalid_argument(fmt::format("batch size is {}; allowed: 1 or more", options.size));
+    constexpr uint64_t kEnd = uint64_t{1} << 32;
+    if (options.first_index > kEnd - static_cast<uint64_t>(options.size)) {
+      throw std::invalid_argument(fmt::format("first_index is {}; allowed with size {}: 0 to {}", options.first_index,
+                                              options.size, kEnd - static_cast<uint64_t>(options.size)));
+    }
+  }
+
+  void CheckRow(int row) const {
+    if (row >= 0 && row < size()) return;
+    throw std::out_of_range(fmt::format("row is {}; allowed: 0 to {}", row, size() - 1));
+  }
+
+  void CheckStarted(int row) const {
+    CheckRow(row);
+    if (clocks_[row].phase == kNotStarted) throw std::logic_error(fmt::format("row {} has no episode yet: call Reset", row));
+  }
+
+  // One pass over all actions costs less than a check in the loop, and a bad one changes nothing.
+  void CheckActions(const uint8_t* actions) const {
+    if (*std::max_element(actions, actions + size()) < spec_.num_actions) [[likely]] return;
+    for (int row = 0; row < size(); ++row) {
+      if (actions[row] < spec_.num_actions || clocks_[row].phase != kRunning) continue;
+      throw std::invalid_argument(
+          fmt::format("action of row {} is {}; allowed: 0 to {}", row, actions[row], spec_.num_actions - 1));
+    }
+  }
+
+  size_t TokenOffset(int row) const { return static_cast<size_t>(row) * spec_.tokens.size(); }
+
+  void Begin(int row) {
+    Clock& clock = clocks_[row];
+    Stream random(options_.seed, options_.purpose, static_cast<uint32_t>(options_.first_index) + row, clock.next_episode++);
+    rules_.Reset(states_[row], random);
+    Start(row, curriculum_);
+  }
+
+  void Start(int row, int64_t curriculum) {
+    Clock& clock = clocks_[row];
+    clock.steps = 0;
+    clock.limit = params_.max_steps > 0 ? params_.max_steps : rules_.Limit(states_[row]);
+    clock.curriculum = curriculum;
+    clock.phase = kRunning;
+  }
+
+  void Advance(int row, uint8_t action, const StepOutput& out) {
+    Clock& clock = clocks_[row];
+    const Outcome outcome = rules_.Step(states_[row], action);
+    ++clock.steps;
+    const bool truncated = !outcome.terminated && clock.steps >= clock.limit;
+    out.rewards[row] = static_cast<float>(outcome.reward - params_.step_cost);
+    out.terminated[row] = outcome.terminated;
+    out.truncated[row] = truncated;
+    if (outcome.terminated || truncated) [[unlikely]] {
+      clock.phase = truncated ? kTruncated : kTerminated;
+      float* metrics = metrics_.data() + static_cast<size_t>(row) * spec_.metric_names.size();
+      rules_.Metrics(states_[row], metrics);
+      metrics[spec_.metric_names.size() - 1] = static_cast<float>(clock.steps);
+    }
+  }
+
+  void Write(int row, uint8_t* tokens) const {
+    tokens = rules_.Observe(states_[row], tokens);
+    if (params_.hint) *tokens = OracleAction(row);
+  }
+
+  // Nothing is left to do after termination; after truncation the clock alone stopped.
+  uint8_t OracleAction(int row) const { return clocks_[row].phase == kTerminated ? 0 : rules_.Oracle(states_[row]); }
+
+  ParamsOf<P> ParamsAt(int64_t curriculum) const {
+    ParamsOf<P> params(params_);
+    if (!spec_.curriculum_parameter.empty()) params.Set(spec_.curriculum_parameter, curriculum);
+    return params;
+  }
+
+  void UseCurriculum(int64_t value) {
+    curriculum_ = value;
+    rules_ = R(ParamsAt(value).values);
+  }
+
+  // What a saved batch must have in common with the one that takes it over.
+  Json Identity() const {
+    return {{"env", spec_.family}, {"version", spec_.version}, {"params", ParamsOf<P>(params_).ToJson()}, {"size", size()}};
+  }
+
+  const P params_;         // as configured
+  R rules_;                // with the curriculum's present value
+  const Spec spec_;
+  BatchOptions options_;
+  int64_t curriculum_ = 0;
+  std::vector<Clock> clocks_;
+  std::vector<State> states_;
+  std::vector<float> metrics_;
+};
+
+template <Environment R>
+std::string Batch<R>::LevelJson(int row) const {
+  CheckStarted(row);
+  const Json params = ParamsAt(clocks_[row].curriculum).ToJson();
+  Json record = {{"env", spec_.family}, {"version", spec_.version}, {"params", params}};
+  record.update(rules_.Record(states_[row]));
+  return record.dump();
+}
+
+template <Environment R>
+void Batch<R>::LoadLevel(int row, const std::string& level_json) {
+  CheckRow(row);
+  const Json record = ParseLevel(level_json, spec_);
+  ParamsOf<P> params(params_);
+  params.FromJson(record["params"]);
+  RequireEqual(ParamsOf<P>(params_).ToJson(), params.ToJson(), spec_.curriculum_parameter);
+  State state{};
+  R(params.values).Load(state, record);
+  states_[row] = state;
+  const bool has_curriculum = !spec_.curriculum_parameter.empty();
+  Start(row, has_curriculum ? params.Get(spec_.curriculum_parameter).template get<int64_t>() : 0);
+}
+
+template <Environment R>
+std::vector<std::byte> Batch<R>::Save() const {
+  const Json batch = {{"seed", options_.seed},
+                      {"purpose", static_cast<uint32_t>(options_.purpose)},
+                      {"first_index", options_.first_index},
+                      {"curriculum", curriculum_}};
+  ByteWriter writer;
+  writer.Write(Json{{"identity", Identity()}, {"batch", batch}}.dump());
+  writer.Write(clocks_);
+  writer.Write(states_);
+  writer.Write(metrics_);
+  return writer.Take();
+}
+
+template <Environment R>
+void Batch<R>::Restore(std::span<const std::byte> bytes) {
+  ByteReader reader(bytes);
+  const Json header = Json::parse(reader.ReadText(), nullptr, /*allow_exceptions=*/false);
+  if (!header.is_object()) ByteReader::ThrowDamaged();
+  RequireEqual(Identity(), Field(header, "identity"));
+  auto clocks = reader.Read<Clock>();
+  auto states = reader.Read<State>();
+  auto metrics = reader.Read<float>();
+  reader.ExpectEnd();
+  if (clocks.size() != clocks_.size() || states.size() != states_.size() || metrics.size() != metrics_.size()) {
+    ByteReader::ThrowDamaged();
+  }
+  const Json& batch = Field(header, "batch");
+  options_.seed = Field(batch, "seed").template get<uint64_t>();
+  options_.purpose = static_cast<Purpose>(Field(batch, "purpose").template get<uint32_t>());
+  options_.first_index = Field(batch, "first_index").template get<uint64_t>();
+  UseCurriculum(Field(batch, "curriculum").template get<int64_t>());
+  clocks_.swap(clocks);
+  states_.swap(states);
+  metrics_.swap(metrics);
+}
+
+}  // namespace lethe::envs

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace lethe::envs {
+
+/// Values without padding, so that equal values have equal bytes. Floats are let in: no NaN is ever stored.
+template <class T>
+concept PlainBytes = std::is_trivially_copyable_v<T> &&
+                     (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
+
+/// Collects values as bytes in the machine's own order.
+class ByteWriter {
+ public:
+  /// Count, then the items.
+  template <PlainBytes T>
+  void Write(const std::vector<T>& items) {
+    const uint64_t count = items.size();
+    Append(&count, sizeof count);
+    Append(items.data(), count * sizeof(T));
+  }
+  void Write(const std::string& text) { Write(std::vector<char>(text.begin(), text.end())); }
+
+  std::vector<std::byte> Take() { return std::move(bytes_); }
+
+ private:
+  void Append(const void* data, size_t size) {
+    const auto* first = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), first, first + size);
+  }
+
+  std::vector<std::byte> bytes_;
+};
+
+/// Reads the same values in the same order. Errors: std::invalid_argument if bytes are missing or left over.
+class ByteReader {
+ public:
+  explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  template <PlainBytes T>
+  std::vector<T> Read() {
+    uint64_t count = 0;
+    Extract(&count, 1, sizeof count);
+    if (count > rest_.size() / sizeof(T)) ThrowDamaged();
+    std::vector<T> items(count);
+    Extract(items.data(), count, sizeof(T));
+    return items;
+  }
+  std::string ReadText() {
+    const std::vector<char> letters = Read<char>();
+    return {letters.begin(), letters.end()};
+  }
+
+  void ExpectEnd() const {
+    if (!rest_.empty()) ThrowDamaged();
+  }
+
+  [[noreturn]] static void ThrowDamaged() { throw std::invalid_argument("saved environments are damaged or cut short"); }
+
+ private:
+  void Extract(void* to, size_t count, size_t item_size) {
+    const size_t size = count * item_size;
+    if (size > rest_.size()) ThrowDamaged();
+    if (size > 0) std::memcpy(to, rest_.data(), size);
+    rest_ = rest_.subspan(size);
+  }
+
+  std::span<const std::byte> rest_;
+};
+
+}  // namespace lethe::envs

@@ -1,0 +1,247 @@
+// Corridor: keep one fact over a long empty time.
+//
+// Rules. The agent starts beside a coloured signal at the left end of a corridor of n cells. At the right end are
+// doors, one of each colour; entering the door of the signal's colour pays 1. On the way nothing tells the colour.
+//
+//     ####R#      n = 4, two colours, cue blue, doors [1, 2] (red, blue)
+//     b@...#      signal (1, 0), floor (1, 1) .. (1, n), wall (1, n + 1); the agent @ starts at (1, 1)
+//     ####B#      slot s: column n - s / 2, row 0 if s is even, row 2 if odd; C colours have slots 0 .. C - 1
+//
+// Actions       0 up, 1 right, 2 down, 3 left. Floor and doors can be entered, signal and wall cannot.
+// Observation   view x view cells around the agent, kind and colour each; then the hint, if asked for.
+// Reward        1 for the door of the cue's colour, wrong_reward for another; both terminate. -step_cost each step.
+// Limit         limit_scale * n + limit_offset steps, or max_steps.
+// Level         n uniform (or log-uniform) in length_min .. length_max; cue uniform in 1 .. C; doors a uniform
+//               permutation of 1 .. C over the slots; all independent. Record: length, cue, doors.
+// Metrics       success, wrong_door (both 0: out of time), length, steps. Score: success.
+//
+// Oracle        walks to the column of the cue's door, then up or down: success 1 in n - s / 2 steps.
+// Memory needed n - s / 2 - view / 2 steps, from the last sight of the signal to the choice of the door.
+// No memory     success <= 1 / C: where a door is within reach the signal is out of view (Check sees to it), every
+//               stay out there begins at the same cell with nothing that depends on the cue, so for given length and
+//               doors the chances of the C doors, whatever the policy, add up to at most 1, and the cue is
+//               independent of them. "Walk right, then up" reaches it.
+//
+// Source: Sukhbaatar et al., arXiv:2105.06548: signal and doors at opposite ends, two colours, lengths 3..200, view
+// 3x3, four moves, reward 1. Ours: the geometry, the end at a wrong door, the limit, more colours, long variants.
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "envs/grid.h"
+#include "envs/registry.h"
+
+namespace lethe::envs {
+namespace {
+
+struct CorridorParams : GridParams {
+  int64_t length_min = 3;
+  int64_t length_max = 200;
+  std::string length_dist = "uniform";
+  int64_t colors = 2;
+  int64_t limit_scale = 4;
+  int64_t limit_offset = 20;
+
+  template <class V>
+  void Visit(V& v) {
+    GridParams::Visit(v);
+    v("length_min", length_min, configs::Range{3, 1'000'000}, "shortest corridor");
+    v("length_max", length_max, configs::Range{3, 1'000'000}, "longest corridor");
+    v("length_dist", length_dist, configs::OneOf{{"uniform", "log_uniform"}}, "how lengths are drawn");
+    v("colors", colors, configs::Range{2, 8}, "number of doors, each of its own colour");
+    v("limit_scale", limit_scale, configs::Range{1, 100}, "limit of steps per cell of length");
+    v("limit_offset", limit_offset, configs::Range{0, 1'000'000}, "limit of steps, constant part");
+  }
+
+  void Check() const {
+    const int64_t shortest = std::max<int64_t>(3, (colors + 1) / 2 + view / 2);  // no door with the signal in view
+    if (length_min < shortest) {
+      throw std::invalid_argument(fmt::format("length_min is {}; allowed with {} colors and view {}: >= {}", length_min,
+                                              colors, view, shortest));
+    }
+    if (length_max < length_min) {
+      throw std::invalid_argument(fmt::format("length_max is {}; allowed: >= length_min, {}", length_max, length_min));
+    }
+  }
+};
+
+class Corridor {
+ public:
+  using Params = CorridorParams;
+  static constexpr const char* kFamily = "Corridor";
+  static constexpr int kVersion = 0;
+
+  struct State {
+    int32_t length;
+    int32_t column;
+    uint16_t row;  // 1 until a door is entered
+    uint16_t cue;
+    std::array<uint8_t, 8> doors;  // colour of each slot
+  };
+
+  explicit Corridor(const Params& params)
+      : params_(params),
+        view_(static_cast<int>(params.view)),
+        half_(view_ / 2),
+        colors_(static_cast<int>(params.colors)),
+        door_columns_((colors_ + 1) / 2) {
+    const State endless{.length = 1 << 30, .column = 1 << 20, .row = 1, .cue = 1, .doors = {}};
+    Draw(endless, empty_view_.data());
+  }
+
+  Spec MakeSpec() const {
+    Spec spec = GridSpec(kFamily, kVersion, params_.view);
+    spec.metric_names = {"success", "wrong_door", "length"};
+    spec.curriculum_parameter = "length_max";
+    spec.curriculum_min = static_cast<double>(params_.length_min);
+    spec.curriculum_max = static_cast<double>(params_.length_max);
+    return spec;
+  }
+
+  void Reset(State& state, Stream& random) const {
+    const bool uniform = params_.length_dist == "uniform";
+    const int64_t length = uniform ? random.Between(params_.length_min, params_.length_max)
+                                   : random.LogUniformBetween(params_.length_min, params_.length_max);
+    const auto cue = static_cast<uint16_t>(random.Between(1, colors_));
+    state = {.length = static_cast<int32_t>(length), .column = 1, .row = 1, .cue = cue, .doors = {}};
+    for (int slot = 0; slot < colors_; ++slot) state.doors[slot] = static_cast<uint8_t>(slot + 1);
+    random.Shuffle(std::span(state.doors).first(colors_));
+  }
+
+  void Load(State& state, const Json& record) const {
+    const int64_t length = IntegerField(record, "length", params_.length_min, params_.length_max);
+    const int64_t cue = IntegerField(record, "cue", 1, colors_);
+    state = {.length = static_cast<int32_t>(length), .column = 1, .row = 1, .cue = static_cast<uint16_t>(cue), .doors = {}};
+    LoadDoors(state, Field(record, "doors"));
+  }
+
+  Json Record(const State& state) const {
+    const std::vector<int> doors(state.doors.begin(), state.doors.begin() + colors_);
+    return {{"length", state.length}, {"cue", state.cue}, {"doors", doors}};
+  }
+
+  int64_t Limit(const State& state) const { return params_.limit_scale * state.length + params_.limit_offset; }
+
+  // Written so that the processor has no branch to guess on the long empty way: which action comes is unpredictable,
+  // whether a door is near is not.
+  Outcome Step(State& state, uint8_t action) const {
+    const bool vertical = kRowStep[action] != 0;
+    if (vertical & (state.column > state.length - door_columns_)) return TryDoor(state, action);
+    state.column = std::clamp(state.column + kColumnStep[action], 1, state.length);
+    return {};
+  }
+
+  uint8_t* Observe(const State& state, uint8_t* tokens) const {
+    const bool nothing_in_view = (state.column > half_) & (state.column + half_ <= state.length - door_columns_);
+    if (!nothing_in_view) return Draw(state, tokens);
+    return std::copy_n(empty_view_.data(), 2 * view_ * view_, tokens);
+  }
+
+  void Metrics(const State& state, float* metrics) const {
+    const bool entered = state.row != 1;
+    const bool success = entered && state.doors[SlotAt(state, state.row, state.column)] == state.cue;
+    metrics[0] = success;
+    metrics[1] = entered && !success;
+    metrics[2] = static_cast<float>(state.length);
+  }
+
+  uint8_t Oracle(const State& state) const {
+    const auto slot = static_cast<int>(std::ranges::find(state.doors, state.cue) - state.doors.begin());
+    const int column = state.length - slot / 2;
+    if (state.column != column) return state.column < column ? kRight : kLeft;
+    return slot % 2 == 0 ? kUp : kDown;
+  }
+
+  bool IsCue(const State& state) const { return state.column <= half_; }
+
+  // A long corridor is cut to the 40 columns around the agent.
+  std::string Text(const State& state) const {
+    const bool is_long = state.length > 80;
+    const int width = is_long ? 40 : state.length + 2;
+    const int first = is_long ? std::clamp(state.column - width / 2, 0, state.length + 2 - width) : 0;
+    std::string text;
+    for (int row = 0; row < 3; ++row) {
+      for (int column = first; column < first + width; ++column) text += Letter(state, row, column);
+      text += '\n';
+    }
+    return text;
+  }
+
+ private:
+  // The slot whose door is at this cell, or -1.
+  int SlotAt(const State& state, int row, int column) const {
+    const int slot = 2 * (state.length - column) + (row == 2);
+    const bool is_door = (row == 0 || row == 2) && slot >= 0 && slot < colors_ && column <= state.length;
+    return is_door ? slot : -1;
+  }
+
+  Cell CellAt(const State& state, int row, int column) const {
+    if (row < 0 || row > 2 || column < 0 || column > state.length + 1) return {kOutside};
+    if (const int slot = SlotAt(state, row, column); slot >= 0) return {kDoor, state.doors[slot]};
+    if (row != 1 || column == state.length + 1) return {kWall};
+    if (column == 0) return {kSignal, static_cast<uint8_t>(state.cue)};
+    return {kFloor};
+  }
+
+  uint8_t* Draw(const State& state, uint8_t* tokens) const {
+    const auto cell_at = [&](int row, int column) { return CellAt(state, row, column); };
+    return DrawView(view_, state.row, state.column, cell_at, tokens);
+  }
+
+  Outcome TryDoor(State& state, uint8_t action) const {
+    const int row = state.row + kRowStep[action];
+    const int slot = SlotAt(state, row, state.column);
+    if (slot < 0) return {};
+    state.row = static_cast<uint16_t>(row);
+    return {.reward = state.doors[slot] == state.cue ? 1 : params_.wrong_reward, .terminated = true};
+  }
+
+  void LoadDoors(State& state, const Json& doors) const {
+    std::array<bool, 9> seen{};
+    bool is_permutation = doors.is_array() && doors.size() == static_cast<size_t>(colors_);
+    for (int slot = 0; is_permutation && slot < colors_; ++slot) {
+      const int64_t color = IntegerIn(doors[slot], fmt::format("doors[{}]", slot), 1, colors_);
+      is_permutation = !std::exchange(seen[color], true);
+      state.doors[slot] = static_cast<uint8_t>(color);
+    }
+    if (is_permutation) return;
+    throw std::invalid_argument(fmt::format("doors is {}; allowed: a permutation of 1..{}", doors.dump(), colors_));
+  }
+
+  char Letter(const State& state, int row, int column) const {
+    if (row == state.row && column == state.column) return '@';
+    const Cell cell = CellAt(state, row, column);
+    const char color = kColorLetters[cell.color];
+    if (cell.kind == kDoor) return color;
+    if (cell.kind == kSignal) return static_cast<char>(color - 'A' + 'a');
+    return cell.kind == kFloor ? '.' : '#';
+  }
+
+  Params params_;
+  int view_;
+  int half_;          // cells seen on each side of the agent
+  int colors_;
+  int door_columns_;  // the last columns, that have doors
+  std::array<uint8_t, 2 * 15 * 15> empty_view_{};  // seen where neither the signal nor an end is in view
+};
+
+// Random success exact, by following the distribution over cells; 0 stands for less than 1e-90.
+LETHE_REGISTER_ENV(Corridor, {
+    {"Corridor-v0", {}, {1, 0.5, 0.00959}},
+    {"Corridor-Short-v0", {{"length_max", 20}}, {1, 0.5, 0.10463}},
+    {"Corridor-4c-v0", {{"colors", 4}}, {1, 0.25, 0.00663}},
+    {"Corridor-8c-v0", {{"colors", 8}, {"length_min", 5}}, {1, 0.125, 0.00375}},
+    {"Corridor-1k-v0", {{"length_min", 1'000}, {"length_max", 1'000}}, {1, 0.5, 0}},
+    {"Corridor-10k-v0", {{"length_min", 10'000}, {"length_max", 10'000}}, {1, 0.5, 0}},
+    {"Corridor-100k-v0", {{"length_min", 100'000}, {"length_max", 100'000}}, {1, 0.5, 0}},
+    {"Corridor-1k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 1'000}}, {1, 0.5, 0.05979}},
+    {"Corridor-10k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 10'000}}, {1, 0.5, 0.04282}},
+    {"Corridor-100k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 100'000}}, {1, 0.5, 0.03335}},
+});
+
+}  // namespace
+}  // namespace lethe::envs

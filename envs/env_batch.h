@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "envs/spec.h"
+
+namespace lethe::envs {
+
+/// B environments of one kind that are stepped together: one virtual call per batch, none per environment.
+///
+/// Next-step autoreset: the last observation of an episode is written like any other. In the next Step that row
+/// ignores its action, starts a new episode and writes its first observation, reward 0, both ends 0,
+/// episode_start 1. Episodes of a row are numbered from 0; the number is part of the random key.
+///
+/// Errors: std::invalid_argument for an action outside the table, std::out_of_range for a row outside
+/// 0 .. size() - 1, std::logic_error for a question about a row that has not started an episode. A call that
+/// throws has changed nothing.
+/// Threads: one batch belongs to one thread at a time; different batches share nothing.
+/// Allocates nothing in Reset, Step, Observe, Oracle, Cues, EpisodeMetrics.
+class EnvBatch {
+ public:
+  virtual ~EnvBatch() = default;
+
+  virtual const Spec& spec() const = 0;
+  virtual int size() const = 0;
+  int num_tokens() const { return static_cast<int>(spec().tokens.size()); }
+
+  /// Starts every row's next episode (its first, in a fresh batch) and writes [size * num_tokens] tokens.
+  virtual void Reset(uint8_t* observations) = 0;
+  /// Applies one action per row. Rows that never started begin their first episode.
+  virtual void Step(const uint8_t* actions, const StepOutput& out) = 0;
+  /// Writes every row's present observation again, [size * num_tokens].
+  virtual void Observe(uint8_t* observations) const = 0;
+
+  /// Metrics of the row's latest finished episode, in the order of spec().metric_names; zeros before the first.
+  virtual std::span<const float> EpisodeMetrics(int row) const = 0;
+  /// Sets the curriculum parameter, rounded down and clamped to spec().curriculum_min .. curriculum_max; a row
+  /// takes it over at its next start. std::logic_error if the environment has none, std::invalid_argument for NaN.
+  virtual void SetCurriculum(double value) = 0;
+
+  /// Everything that decides the future, the curriculum included, as bytes for the same build and machine type.
+  virtual std::vector<std::byte> Save() const = 0;
+  /// Takes over what Save gave. std::invalid_argument if it is damaged, of another environment, other parameters
+  /// or another size. Seed, purpose and first_index come from the bytes.
+  virtual void Restore(std::span<const std::byte> bytes) = 0;
+
+  /// The present state as a picture of characters, lines ending in '\n'.
+  virtual std::string Text(int row) const = 0;
+  /// The record of the row's level, one line of JSON: record and actions determine the episode.
+  virtual std::string LevelJson(int row) const = 0;
+  /// Starts the row on a recorded level instead of a drawn one; its episode number does not change. The record's
+  /// parameters must be those of the batch, except the curriculum parameter. std::invalid_argument otherwise.
+  virtual void LoadLevel(int row, const std::string& level_json) = 0;
+
+  /// The oracle's action for each row's present state, [size].
+  virtual void Oracle(uint8_t* actions) const = 0;
+  /// True if the row's present observation shows the secret that has to be remembered.
+  virtual bool IsCue(int row) const = 0;
+  /// IsCue of every row as 0 or 1, [size].
+  virtual void Cues(uint8_t* is_cue) const = 0;
+};
+
+}  // namespace lethe::envs

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "configs/range.h"
+#include "envs/spec.h"
+
+namespace lethe::envs {
+
+// What all gridworlds share. Cell (row, column): row 0 on top, column 0 on the left. The agent has a cell and no
+// facing; it sees the `view` x `view` square around it, two tokens (kind, colour) per cell, row by row.
+
+enum Kind : uint8_t {
+  kOutside,
+  kFloor,
+  kWall,
+  kDoor,
+  kSignal,  // Corridor
+  kPad,     // Instruction, like all that follow
+  kChair,
+  kTable,
+  kLamp,
+  kBook,
+  kCup,
+  kBall,
+  kBox,
+  kPlant,
+};
+inline constexpr int kNumKinds = 14;
+
+/// 0 none, then red, blue, green, yellow, purple, cyan, orange, white; outside, floor and wall have none.
+inline constexpr int kNumColors = 9;
+inline constexpr char kColorLetters[] = "?RBGYPCOW";
+
+enum Move : uint8_t { kUp, kRight, kDown, kLeft };
+inline constexpr int kRowStep[] = {-1, 0, 1, 0};
+inline constexpr int kColumnStep[] = {0, 1, 0, -1};
+
+struct Cell {
+  uint8_t kind = kOutside;
+  uint8_t color = 0;
+};
+
+/// Parameters of every gridworld; the parameter struct of a family derives from it.
+struct GridParams {
+  int64_t view = 3;
+  double step_cost = 0;
+  double wrong_reward = 0;
+  bool hint = false;
+  int64_t max_steps = 0;
+
+  template <class V>
+  void Visit(V& v) {
+    v("view", view, configs::Range{3, 15, 2}, "side of the observed square, odd");
+    v("step_cost", step_cost, configs::Range{0, 1}, "subtracted from the reward at every step");
+    v("wrong_reward", wrong_reward, configs::Range{-1, 0}, "reward of a wrong door or a failed attempt");
+    v("hint", hint, configs::Any{}, "append the oracle's action to the observation: the control run");
+    v("max_steps", max_steps, configs::Range{0}, "limit of steps; 0: the formula of the environment");
+  }
+};
+
+/// Spec of a gridworld with the four moves and the cells of the view as tokens; the family adds the rest.
+inline Spec GridSpec(const std::string& family, int version, int64_t view) {
+  Spec spec;
+  spec.family = family;
+  spec.version = version;
+  spec.num_actions = 4;
+  spec.action_names = {"up", "right", "down", "left"};
+  for (int64_t i = 0; i < view * view; ++i) {
+    const auto cell = fmt::format("of the cell {:+} rows, {:+} columns away", i / view - view / 2, i % view - view / 2);
+    spec.tokens.push_back({"kind " + cell, kNumKinds});
+    spec.tokens.push_back({"colour " + cell, kNumColors});
+  }
+  return spec;
+}
+
+/// Writes the view around (row, column); cell_at(row, column) gives the Cell there, kOutside beyond the grid.
+/// Returns the place after the last token.
+template <class CellAt>
+uint8_t* DrawView(int view, int row, int column, CellAt&& cell_at, uint8_t* tokens) {
+  const int half = view / 2;
+  for (int r = row - half; r <= row + half; ++r) {
+    for (int c = column - half; c <= column + half; ++c) {
+      const Cell cell = cell_at(r, c);
+      *tokens++ = cell.kind;
+      *tokens++ = cell.color;
+    }
+  }
+  return tokens;
+}
+
+}  // namespace lethe::envs
