@@ -115,8 +115,9 @@ void Options::CheckIsKnown(const Document::Entry& entry) const {
   const SectionInfo* section = FindSection(entry.key);
   if (section && entry.is_section) return;
   if (section) {
-    const std::string reason = fmt::format("key `{}`: is a section, its options are set one by one", entry.key);
-    throw OptionError(entry.where, reason);
+    const std::vector<std::string> children = Children(entry.key + ".", AllNames());
+    const std::string example = children.empty() ? "" : fmt::format(" ({}.{}=...)", entry.key, children[0]);
+    throw OptionError(entry.where, fmt::format("key `{}`: is a section, its options are set one by one{}", entry.key, example));
   }
   throw OptionError(entry.key_where, fmt::format("key `{}`: unknown{}", entry.key, DidYouMeanKey(entry.key)));
 }
@@ -128,9 +129,9 @@ std::string Options::DidYouMeanKey(const std::string& key) const {
   std::string nearest = Nearest(key, names, MaxEdits(Leaf(key)));
   if (nearest.empty()) nearest = NearestByLeaf(Leaf(key), names);
   if (!nearest.empty()) return fmt::format("; did you mean `{}`?", nearest);
-  std::vector<std::string> known = Children(Parent(key), names);
-  if (known.empty()) known = Children("", names);
-  return fmt::format("; known here: {}", fmt::join(known, ", "));
+  const std::vector<std::string> siblings = Children(Parent(key), names);
+  if (!siblings.empty() && !Parent(key).empty()) return fmt::format("; known here: {}", fmt::join(siblings, ", "));
+  return fmt::format("; known at the top: {}", fmt::join(Children("", names), ", "));
 }
 
 std::vector<std::string> Options::AllNames() const {
