@@ -22,6 +22,13 @@ FileDescriptor Open(const std::string& path, int flags, const std::string& actio
   return file;
 }
 
+/// Errors speak of the file that was wanted.
+FileDescriptor CreateTemporary(const std::string& temporary, const std::string& path) {
+  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.get() < 0) throw FileError(path, "cannot create");
+  return file;
+}
+
 /// A rename is durable once its folder is. Some file systems refuse to sync a folder (EINVAL): nothing to do there.
 void SyncFolderOf(const std::string& path) {
   const auto parent = std::filesystem::path(path).parent_path();
@@ -79,7 +86,7 @@ std::span<const std::byte> AsBytes(std::string_view text) {
 AtomicFile::AtomicFile(const std::string& path)
     : path_(path),
       temporary_(fmt::format("{}{}{}", path, kTemporaryMark, ::getpid())),
-      file_(Open(temporary_, O_WRONLY | O_CREAT | O_TRUNC, "cannot create")) {}
+      file_(CreateTemporary(temporary_, path_)) {}
 
 AtomicFile::~AtomicFile() {
   if (!committed_) ::unlink(temporary_.c_str());

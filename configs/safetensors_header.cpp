@@ -74,11 +74,11 @@ std::vector<uint64_t> Naturals(const std::string& tensor, const char* key, const
   return json.get<std::vector<uint64_t>>();
 }
 
-uint64_t BytesOf(const std::string& tensor, const std::vector<uint64_t>& shape, Dtype dtype) {
+/// Nothing when the product does not fit.
+std::optional<uint64_t> BytesOf(const std::vector<uint64_t>& shape, Dtype dtype) {
   uint64_t bytes = DtypeSize(dtype);
   for (const uint64_t size : shape)
-    if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > INT64_MAX)
-      Damaged("tensor \"{}\": shape [{}] is too large", tensor, fmt::join(shape, ", "));
+    if (size > INT64_MAX || __builtin_mul_overflow(bytes, size, &bytes)) return std::nullopt;
   return bytes;
 }
 
@@ -90,10 +90,9 @@ Entry ParseEntry(const std::string& name, const Json& json) {
   const auto offsets = Naturals(name, "data_offsets", json["data_offsets"]);
   Entry entry;
   entry.view = {name, DtypeOf(name, json["dtype"]), {shape.begin(), shape.end()}, {}};
-  const uint64_t bytes = BytesOf(name, shape, entry.view.dtype);
-  if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] - offsets[0] != bytes)
-    Damaged("tensor \"{}\": data_offsets [{}] do not span the {} bytes of {} [{}]", name, fmt::join(offsets, ", "),
-            bytes, DtypeName(entry.view.dtype), fmt::join(shape, ", "));
+  if (offsets.size() != 2 || offsets[0] > offsets[1] || BytesOf(shape, entry.view.dtype) != offsets[1] - offsets[0])
+    Damaged("tensor \"{}\": data_offsets [{}] do not span {} [{}]", name, fmt::join(offsets, ", "),
+            DtypeName(entry.view.dtype), fmt::join(shape, ", "));
   entry.begin = offsets[0];
   entry.end = offsets[1];
   return entry;
@@ -150,7 +149,7 @@ void CheckTensor(const TensorView& tensor) {
   if (tensor.name == kMetadataKey) throw std::invalid_argument(fmt::format("tensor name {} is reserved", tensor.name));
   const bool negative = std::any_of(tensor.shape.begin(), tensor.shape.end(), [](int64_t size) { return size < 0; });
   const std::vector<uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
-  if (negative || BytesOf(tensor.name, shape, tensor.dtype) != tensor.bytes.size())
+  if (negative || BytesOf(shape, tensor.dtype) != tensor.bytes.size())
     throw std::invalid_argument(fmt::format("tensor \"{}\": {} bytes given for {} [{}]", tensor.name,
                                             tensor.bytes.size(), DtypeName(tensor.dtype),
                                             fmt::join(tensor.shape, ", ")));
