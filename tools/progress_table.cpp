@@ -93,6 +93,7 @@ class Table {
     if (!line_.living_memories.empty()) AddMemory();
     if (std::isfinite(line_.share_envs)) AddTime();
     if (!line_.losses.empty()) AddLosses();
+    for (std::string& row : rows_) row.erase(row.find_last_not_of(' ') + 1);
     return std::move(rows_);
   }
 
@@ -160,7 +161,7 @@ class Table {
                               Part{"acting", line_.share_acting, "▓", Paint::kCyan},
                               Part{"learning", line_.share_learning, "▒", Paint::kMagenta},
                               Part{"waiting", line_.share_waiting, "░", Paint::kDim}};
-    constexpr int kBarWidth = 20;
+    constexpr int kBarWidth = 18;
     std::string bar, names;
     double sum = 0;
     int drawn = 0;
