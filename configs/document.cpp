@@ -1,11 +1,12 @@
 #include "configs/document.h"
 
+#include "configs/scalar.h"
 #include "configs/utf8.h"
 
 namespace lethe::configs {
 
 void Document::Override(const std::string& assignment) {
-  const std::string where = "command line: " + assignment;
+  const std::string where = "command line: " + EscapeControls(assignment);
   if (FindInvalidUtf8(assignment)) throw OptionError("command line", "an argument is not valid UTF-8");
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos) throw OptionError(where, "expected key=value, for example seed=7");
@@ -16,7 +17,7 @@ void Document::Override(const std::string& assignment) {
   entry.is_override = true;
   for (Entry& known : entries_) {
     if (known.key != key) continue;
-    if (known.is_override) throw OptionError(where, "key `" + key + "` is given twice on the command line");
+    if (known.is_override) throw OptionError(where, "key " + InBackticks(key) + " is given twice on the command line");
     known = entry;
     return;
   }

@@ -7,7 +7,8 @@
 
 namespace lethe::configs {
 
-/// Bad option text. what() is one complete message for the user: "corridor.yaml:3:7: key `train.lr`: got 5, allowed 0..1".
+/// Bad option text. what() is one complete message for the user: "corridor.yaml:3:7: key `train.lr`: got 5, allowed
+/// 0..1".
 class OptionError : public std::runtime_error {
  public:
   /// where: "corridor.yaml:3:7", "command line: train.lr=5", or a file name.
@@ -19,8 +20,8 @@ class OptionError : public std::runtime_error {
 ///
 /// The accepted YAML is small on purpose: one document of nested mappings with scalar values, at most 1 MB of UTF-8.
 /// Refused, because they are mistakes more often than meant: keys given twice, keys with dots, empty values,
-/// lists, anchors, aliases, tags, directives, several documents, tabs and other control characters, and nesting deeper than
-/// kMaxDepth. Quoted values are text, never numbers. An empty file is an empty document.
+/// lists, anchors, aliases, tags, directives, several documents, tabs and other control characters, and nesting deeper
+/// than kMaxDepth. Quoted values are text, never numbers. An empty file is an empty document.
 class Document {
  public:
   static constexpr size_t kMaxBytes = 1'000'000;
@@ -46,8 +47,9 @@ class Document {
   /// The same for a text at hand; `name` stands for the file in messages.
   static Document FromText(const std::string& text, const std::string& name);
 
-  /// Sets one key from "train.lr=0.01", replacing the file's value. The value is taken as it stands: a shell has removed the
-  /// quotes already. Errors: OptionError when `=` or the key is missing, the text is no UTF-8, or the key was overridden before.
+  /// Sets one key from "train.lr=0.01", replacing the file's value. The value is taken as it stands: a shell has
+  /// removed the quotes already. Errors: OptionError when `=` or the key is missing, the text is no UTF-8, or the key
+  /// was overridden before.
   void Override(const std::string& assignment);
 
   /// Text of the value of a dotted key; empty if the key is absent or a section.

@@ -51,7 +51,8 @@ int ParseInt(const Option& option, const std::string& text) {
   const int64_t largest = std::numeric_limits<int>::max();
   if (value >= -largest - 1 && value <= largest) return static_cast<int>(value);
   const std::string refusal = Refusal(option, value, text);
-  throw std::invalid_argument(refusal.empty() ? fmt::format("got {}, too large for an integer of 32 bits", text) : refusal);
+  throw std::invalid_argument(refusal.empty() ? fmt::format("got {}, too large for an integer of 32 bits", text)
+                                              : refusal);
 }
 
 // Parses by the type of the target; std::invalid_argument says what is wrong with the text.
@@ -84,10 +85,14 @@ std::string Option::AllowedText() const {
 }
 
 Option::Value Option::Parse(const Document::Entry& entry) const {
-  const auto refuse = [&](const std::string& reason) { return OptionError(entry.where, fmt::format("key `{}`: {}", name, reason)); };
-  if (entry.is_section) throw OptionError(entry.key_where, fmt::format("key `{}`: got a section, expected a value: {}", name, AllowedText()));
+  const auto refuse = [&](const std::string& reason) {
+    return OptionError(entry.where, fmt::format("key `{}`: {}", name, reason));
+  };
+  if (entry.is_section)
+    throw OptionError(entry.key_where,
+                      fmt::format("key `{}`: got a section, expected a value: {}", name, AllowedText()));
   if (entry.is_quoted && !std::holds_alternative<std::string*>(target)) {
-    throw refuse(fmt::format("got the quoted text \"{}\", allowed {} (without quotes)", entry.text, AllowedText()));
+    throw refuse(fmt::format("got {} in quotes, which is text; allowed {}", InBackticks(entry.text), AllowedText()));
   }
   Value value;
   try {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "configs/nearest.h"
+#include "configs/scalar.h"
 
 namespace lethe::configs {
 namespace {
@@ -69,7 +70,8 @@ void Options::operator()(const char* name, std::string& member, Any allowed, con
   Bind(name, &member, allowed, meaning);
 }
 
-void Options::Bind(const std::string& name, Option::Target target, Option::Allowed allowed, const std::string& meaning) {
+void Options::Bind(const std::string& name, Option::Target target, Option::Allowed allowed,
+                   const std::string& meaning) {
   Option option{CheckedFullName(name, meaning), target, std::move(allowed), meaning, current_, ""};
   option.default_text = option.ValueText();
   if (FindOption(option.name) || FindSection(option.name)) RefuseBinding(option.name, "the name is taken");
@@ -117,9 +119,11 @@ void Options::CheckIsKnown(const Document::Entry& entry) const {
   if (section) {
     const std::vector<std::string> children = Children(entry.key + ".", AllNames());
     const std::string example = children.empty() ? "" : fmt::format(" ({}.{}=...)", entry.key, children[0]);
-    throw OptionError(entry.where, fmt::format("key `{}`: is a section, its options are set one by one{}", entry.key, example));
+    throw OptionError(entry.where,
+                      fmt::format("key `{}`: is a section, its options are set one by one{}", entry.key, example));
   }
-  throw OptionError(entry.key_where, fmt::format("key `{}`: unknown{}", entry.key, DidYouMeanKey(entry.key)));
+  throw OptionError(entry.key_where,
+                    fmt::format("key {}: unknown{}", InBackticks(entry.key), DidYouMeanKey(entry.key)));
 }
 
 // A misspelt name is near as a whole, though the letters of its section must not excuse more slips; a name in the wrong

@@ -10,8 +10,8 @@
 
 namespace lethe::configs {
 
-/// The options of a program. One line per option binds name, member, allowed values and meaning; reading, checking, help
-/// and the resolved file all come from that line:
+/// The options of a program. One line per option binds name, member, allowed values and meaning; reading, checking,
+/// help and the resolved file all come from that line:
 ///
 ///     struct TrainOptions {
 ///       double lr = 1e-3;
@@ -45,8 +45,8 @@ class Options {
   void operator()(const char* name, std::string& member, const OneOf& allowed, const char* meaning);
   void operator()(const char* name, std::string& member, Any allowed, const char* meaning);
 
-  /// Binds everything that `section` visits under `name.`. A section is anything with Visit(visitor), virtual or not, or a
-  /// callable taking Options&. Sections nest; a name used again adds to the section of that name.
+  /// Binds everything that `section` visits under `name.`. A section is anything with Visit(visitor), virtual or not,
+  /// or a callable taking Options&. Sections nest; a name used again adds to the section of that name.
   template <class S>
   void Section(const char* name, S&& section, const char* meaning) {
     const size_t outer = BeginSection(name, meaning);
@@ -58,14 +58,17 @@ class Options {
     current_ = outer;
   }
 
-  /// Assigns the values of the document; options it leaves out keep theirs. An error changes nothing, and names the place, the
-  /// key, what was got, what is allowed, and the nearest valid name: unknown key, wrong type, value not allowed.
+  /// Assigns the values of the document; options it leaves out keep theirs. An error changes nothing, and names the
+  /// place, the key, what was got, what is allowed, and the nearest valid name: unknown key, wrong type, value not
+  /// allowed.
   void Read(const Document& document);
 
-  /// Like Read, but leaves keys of others alone: for a first look at what decides which options there are, such as `env.id`.
+  /// Like Read, but leaves keys of others alone: for a first look at what decides which options there are, such as
+  /// `env.id`.
   void ReadKnown(const Document& document);
 
-  /// Every option with its present value and its meaning as a comment. Reading it back gives equal values, doubles bit for bit.
+  /// Every option with its present value and its meaning as a comment. Reading it back gives equal values, doubles bit
+  /// for bit.
   std::string ToYaml() const;
 
   /// Table of all options for people: name, default, allowed values, meaning, by section.

@@ -137,7 +137,8 @@ std::string Options::YamlOf(size_t section, int depth) const {
 
 std::string Options::Help() const {
   std::vector<Row> rows = {{"option", "default", "allowed", "meaning"}};
-  for (const Option& option : options_) rows.push_back({option.name, option.default_text, option.AllowedText(), option.meaning});
+  for (const Option& option : options_)
+    rows.push_back({option.name, option.default_text, option.AllowedText(), option.meaning});
   const Widths widths = WidthsOf(rows);
 
   std::string out = ToLine(rows[0], widths);

@@ -1,8 +1,8 @@
 #include "configs/scalar.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <limits>
 #include <stdexcept>
 #include <string_view>
@@ -49,8 +49,10 @@ std::string ReasonNotANumber(const std::string& text) {
   const std::string digits = lower.substr(std::min(lower.find_first_not_of("+-."), lower.size()));
   if (text.empty()) return "a number is missing";
   if (digits == "nan" || digits == "inf" || digits == "infinity") return "not a finite number";
-  if (digits.starts_with("0x") || digits.starts_with("0o") || digits.starts_with("0b")) return "numbers are decimal here";
-  if (text.find_first_of("_,' ") != std::string::npos && IsDigit(digits[0])) return "not a number: digits stand without separators";
+  if (digits.starts_with("0x") || digits.starts_with("0o") || digits.starts_with("0b"))
+    return "numbers are decimal here";
+  if (text.find_first_of("_,' ") != std::string::npos && IsDigit(digits[0]))
+    return "not a number: digits stand without separators";
   if (text[0] == '+') return "not a number: leave out the plus sign";
   if (digits[0] == '0' && digits.size() > 1 && IsDigit(digits[1])) return "a number has no leading zeros";
   return "not a number";
@@ -132,26 +134,30 @@ std::string YamlText(double value) { return fmt::format("{}", value); }
 
 std::string YamlText(const std::string& text) {
   if (IsPlainText(text)) return text;
-  std::string quoted = "\"";
+  std::string quoted;
+  for (char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return fmt::format("\"{}\"", EscapeControls(quoted));
+}
+
+std::string EscapeControls(const std::string& text) {
+  std::string escaped;
   for (char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      quoted += {'\\', c};
-    } else if (byte < 0x20 || byte == 0x7F) {
-      quoted += fmt::format("\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
+    const bool is_control = byte < 0x20 || byte == 0x7F;
+    escaped += is_control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
   }
-  return quoted + '"';
+  return escaped;
 }
 
 std::string InBackticks(const std::string& text) {
   constexpr size_t kMaxBytes = 60;
-  if (text.size() <= kMaxBytes) return fmt::format("`{}`", text);
+  if (text.size() <= kMaxBytes) return fmt::format("`{}`", EscapeControls(text));
   size_t end = kMaxBytes;
   while (FindInvalidUtf8(std::string_view(text).substr(0, end))) --end;  // not in the middle of a character
-  return fmt::format("`{}...`", text.substr(0, end));
+  return fmt::format("`{}...`", EscapeControls(text.substr(0, end)));
 }
 
 }  // namespace lethe::configs

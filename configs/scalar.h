@@ -19,7 +19,8 @@ int64_t ParseInteger(const std::string& text);
 /// The nearest double. A number too large for it, or one so small that it would become 0, is an error.
 double ParseNumber(const std::string& text);
 
-/// Texts that the readings above, and YAML, take back as exactly the same value. Doubles get the fewest digits for that.
+/// Texts that the readings above, and YAML, take back as exactly the same value. Doubles get the fewest digits for
+/// that.
 std::string YamlText(bool value);
 std::string YamlText(int64_t value);
 std::string YamlText(double value);
@@ -27,7 +28,10 @@ std::string YamlText(double value);
 /// As it stands where that is safe, else in double quotes with escapes. `text` is UTF-8 without NUL.
 std::string YamlText(const std::string& text);
 
-/// `text` in backticks, for messages; long ones are cut.
+/// Control characters as \xNN, so that a message stays on its line and cannot steer a terminal.
+std::string EscapeControls(const std::string& text);
+
+/// `text` in backticks, for messages: control characters escaped, long ones cut.
 std::string InBackticks(const std::string& text);
 
 }  // namespace lethe::configs

@@ -6,7 +6,7 @@ namespace lethe::configs {
 namespace {
 
 struct Lead {
-  size_t length = 0;      // of the sequence in bytes; 0: no lead byte
+  size_t length = 0;        // of the sequence in bytes; 0: no lead byte
   unsigned char lo = 0x80;  // bounds of the second byte: they exclude overlong forms, surrogates and > U+10FFFF
   unsigned char hi = 0xBF;
 };

@@ -1,7 +1,7 @@
 // The only file that knows yaml-cpp. It listens to the parser's events instead of building nodes: an alias is refused
-// before it is resolved (walking a node that contains itself overflows the stack), every value has its position, and nothing
-// is converted behind our back. yaml-cpp 0.7 reads 010 as 8, takes the first of two equal keys, ends the text silently at a
-// byte 4, and accepts a quote that is never closed.
+// before it is resolved (walking a node that contains itself overflows the stack), every value has its position, and
+// nothing is converted behind our back. yaml-cpp 0.7 reads 010 as 8, takes the first of two equal keys, ends the text
+// silently at a byte 4, and accepts a quote that is never closed.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -20,57 +20,31 @@
 #include "configs/document.h"
 #include "configs/nearest.h"
 #include "configs/scalar.h"
-#include "configs/utf8.h"
+#include "configs/source_text.h"
 
 namespace lethe::configs {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A text with its name, which turns byte offsets into "name:line:column". Going forward costs only the bytes between.
-class Source {
- public:
-  Source(std::string_view text, const std::string& name) : text_(text), name_(name) {}
-
-  std::string_view text() const { return text_; }
-
-  std::string At(size_t offset) {
-    if (offset < offset_) *this = Source(text_, name_);
-    for (; offset_ < std::min(offset, text_.size()); ++offset_) Advance(text_[offset_]);
-    return fmt::format("{}:{}:{}", name_, line_, column_);
-  }
-  std::string At(const YAML::Mark& mark) { return mark.is_null() ? name_ : At(static_cast<size_t>(mark.pos)); }
-
- private:
-  void Advance(char c) {
-    const bool is_inside_character = (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-    column_ += !is_inside_character;
-    if (c != '\n') return;
-    ++line_;
-    column_ = 1;
-  }
-
-  std::string_view text_;
-  std::string name_;
-  size_t offset_ = 0;
-  int line_ = 1;
-  int column_ = 1;
-};
+constexpr const char* kNoAliases = "aliases (*name) are not supported; a text that begins with * needs quotes";
 
 /// Turns the parser's events into entries, and refuses what is not a mapping of plain values.
 class EntryReader : public YAML::EventHandler {
  public:
-  EntryReader(Source& source, std::vector<Document::Entry>& entries) : source_(source), entries_(entries) {}
+  EntryReader(SourceText& source, std::vector<Document::Entry>& entries) : source_(source), entries_(entries) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ > 1) Refuse(mark, "a second document starts here, expected one per file");
   }
   void OnDocumentEnd() override {}
 
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Refuse(mark, "aliases (*name) are not supported"); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Refuse(mark, kNoAliases); }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
-    Refuse(mark, levels_.empty() ? "expected `key: value` lines, got a list" : InValue("got a list, expected one value"));
+    if (levels_.empty()) Refuse(mark, "expected `key: value` lines, got a list");
+    if (IsAtKey()) Refuse(mark, "a key must be a plain word");
+    Refuse(mark, InValue("got a list, expected one value"));
   }
   void OnSequenceEnd() override {}
 
@@ -79,11 +53,13 @@ class EntryReader : public YAML::EventHandler {
     if (levels_.empty()) return;  // nothing but comments
     if (IsAtKey()) Refuse(mark, "a key is missing");
     const bool is_colon_glued = levels_.back().key.find(':') != std::string::npos;
-    const char* hint = is_colon_glued ? "a space must follow the colon" : "write \"\" for an empty text, {} for an empty section";
+    const char* hint =
+        is_colon_glued ? "a space must follow the colon" : "write \"\" for an empty text, {} for an empty section";
     throw OptionError(levels_.back().key_where, InValue(fmt::format("has no value; {}", hint)));
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
     RefuseAnchor(mark, anchor);
     RefuseTag(mark, tag);
     const bool is_quoted = tag == "!";
@@ -95,10 +71,12 @@ class EntryReader : public YAML::EventHandler {
     entries_.back().is_quoted = is_quoted;
   }
 
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     RefuseAnchor(mark, anchor);
     RefuseTag(mark, tag);
-    if (levels_.size() >= Document::kMaxDepth) Refuse(mark, fmt::format("nested deeper than {} levels", Document::kMaxDepth));
+    if (levels_.size() >= Document::kMaxDepth)
+      Refuse(mark, fmt::format("nested deeper than {} levels", Document::kMaxDepth));
     if (levels_.empty()) return levels_.push_back({});
     if (IsAtKey()) Refuse(mark, "a key must be a plain word");
     const std::string prefix = FullKey() + ".";
@@ -110,12 +88,13 @@ class EntryReader : public YAML::EventHandler {
  private:
   // One mapping that is being read.
   struct Level {
-    std::string prefix;     // "train."
-    std::string key;        // whose value comes next; "" while a key is expected
+    std::string prefix;  // "train."
+    std::string key;     // whose value comes next; "" while a key is expected
     std::string key_where;
   };
 
-  [[noreturn]] void Refuse(const YAML::Mark& mark, const std::string& reason) { throw OptionError(source_.At(mark), reason); }
+  std::string At(const YAML::Mark& mark) { return source_.At(static_cast<size_t>(mark.pos)); }
+  [[noreturn]] void Refuse(const YAML::Mark& mark, const std::string& reason) { throw OptionError(At(mark), reason); }
 
   void RefuseAnchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) Refuse(mark, "anchors (&name) are not supported");
@@ -129,26 +108,27 @@ class EntryReader : public YAML::EventHandler {
   }
 
   void RefuseOpenQuote(const YAML::Mark& mark) {
-    const std::string_view text = source_.text();
     const auto start = static_cast<size_t>(mark.pos);
-    const char quote = text[start];
-    if (quote != '"' && quote != '\'') return;  // a block of text: | or >
-    size_t at = start + 1;
-    while (at < text.size() && text[at] != quote) at += quote == '"' && text[at] == '\\' ? 2 : 1;
-    if (at >= text.size()) Refuse(mark, fmt::format("the quote {} is never closed", quote));
+    const char quote = source_.text()[start];
+    const bool is_block = quote != '"' && quote != '\'';  // | or >
+    if (!is_block && !IsQuoteClosed(source_.text(), start))
+      Refuse(mark, fmt::format("the quote {} is never closed", quote));
   }
 
   bool IsAtKey() const { return levels_.back().key.empty(); }
   std::string FullKey() const { return levels_.back().prefix + levels_.back().key; }
-  std::string InValue(const std::string& reason) const { return fmt::format("key {}: {}", InBackticks(FullKey()), reason); }
+  std::string InValue(const std::string& reason) const {
+    return fmt::format("key {}: {}", InBackticks(FullKey()), reason);
+  }
 
   void StartKey(const YAML::Mark& mark, const std::string& key) {
     if (key.empty()) Refuse(mark, "a key is missing");
     Level& level = levels_.back();
     level.key = key;
-    level.key_where = source_.At(mark);
+    level.key_where = At(mark);
     if (const size_t dot = key.find('.'); dot != std::string::npos) {
-      const std::string hint = fmt::format("write `{}:` and below it, indented, `{}: ...`", key.substr(0, dot), key.substr(dot + 1));
+      const std::string hint =
+          fmt::format("write `{}:` and below it, indented, `{}: ...`", key.substr(0, dot), key.substr(dot + 1));
       Refuse(mark, InValue("unknown; dotted names are for the command line, in a file " + hint));
     }
     const auto [first, is_new] = first_where_.emplace(FullKey(), level.key_where);
@@ -159,50 +139,29 @@ class EntryReader : public YAML::EventHandler {
     Document::Entry entry;
     entry.key = FullKey();
     entry.key_where = levels_.back().key_where;
-    entry.where = source_.At(mark);
+    entry.where = At(mark);
     levels_.back().key.clear();
     entries_.push_back(entry);
     return entries_.back();
   }
 
-  Source& source_;
+  SourceText& source_;
   std::vector<Document::Entry>& entries_;
   std::vector<Level> levels_;
   std::map<std::string, std::string> first_where_;
   int documents_ = 0;
 };
 
-// Offset of the first control character other than line ends (LF or CR LF); text.size() if there is none.
-size_t FindControlCharacter(std::string_view text) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool is_line_end = byte == '\n' || (byte == '\r' && i + 1 < text.size() && text[i + 1] == '\n');
-    if ((byte < 0x20 || byte == 0x7F) && !is_line_end) return i;
-  }
-  return text.size();
+[[noreturn]] void RefuseUnreadable(SourceText& source, const YAML::ParserException& error) {
+  const size_t offset = error.mark.is_null() ? 0 : static_cast<size_t>(error.mark.pos);
+  // An alias without an anchor is the parser's own error, for instance `files: *.txt`.
+  const bool is_alias = offset < source.text().size() && source.text()[offset] == '*';
+  if (is_alias) throw OptionError(source.At(offset), kNoAliases);
+  const char* hint = "look at the indentation, and at text with `:` or `#`, which needs quotes";
+  throw OptionError(source.At(offset), fmt::format("not readable as YAML: {} ({})", error.msg, hint));
 }
 
-void CheckCharacters(Source& source) {
-  const std::string_view text = source.text();
-  if (const auto bad = FindInvalidUtf8(text)) {
-    const auto byte = static_cast<unsigned char>(text[*bad]);
-    throw OptionError(source.At(*bad), fmt::format("byte 0x{:02X} is not valid UTF-8", byte));
-  }
-  const size_t control = FindControlCharacter(text);
-  if (control == text.size()) return;
-  const bool is_tab = text[control] == '\t';
-  const std::string reason = is_tab ? "a tab, expected spaces" : fmt::format("control character 0x{:02X}", text[control]);
-  throw OptionError(source.At(control), reason);
-}
-
-// yaml-cpp skips unknown directives without a word.
-void RefuseDirectives(Source& source) {
-  for (size_t at = 0; at < source.text().size(); at = std::min(source.text().find('\n', at), source.text().size() - 1) + 1) {
-    if (source.text()[at] == '%') throw OptionError(source.At(at), "directives (%NAME) are not supported");
-  }
-}
-
-void ParseEvents(Source& source, std::vector<Document::Entry>& entries) {
+void ParseEvents(SourceText& source, std::vector<Document::Entry>& entries) {
   std::istringstream stream{std::string(source.text())};
   EntryReader reader(source, entries);
   try {
@@ -210,8 +169,7 @@ void ParseEvents(Source& source, std::vector<Document::Entry>& entries) {
     while (parser.HandleNextDocument(reader)) {
     }
   } catch (const YAML::ParserException& error) {
-    const char* hint = "look at the indentation, and at text with `:` or `#`, which needs quotes";
-    throw OptionError(source.At(error.mark), fmt::format("not readable as YAML: {} ({})", error.msg, hint));
+    RefuseUnreadable(source, error);
   }
 }
 
@@ -229,6 +187,7 @@ std::string DidYouMeanFile(const std::string& path) {
 
 // At most one byte more than allowed, so that a device or a huge file does not fill the memory.
 std::string ReadFile(const std::string& path) {
+  if (path.empty()) throw OptionError("command line", "the name of a file is empty");
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) throw OptionError(path, "is a directory, expected a YAML file");
   errno = 0;
@@ -247,14 +206,15 @@ std::string ReadFile(const std::string& path) {
 Document Document::FromFile(const std::string& path) { return FromText(ReadFile(path), path); }
 
 Document Document::FromText(const std::string& text, const std::string& name) {
-  if (text.size() > kMaxBytes) throw OptionError(name, fmt::format("is larger than {} bytes, the most that is read", kMaxBytes));
+  if (text.size() > kMaxBytes)
+    throw OptionError(name, fmt::format("is larger than {} bytes, the most that is read", kMaxBytes));
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // some editors write it; yaml-cpp would not count it
   std::string_view content = text;
   if (content.starts_with(kByteOrderMark)) content.remove_prefix(kByteOrderMark.size());
 
-  Source source(content, name);
+  SourceText source(content, name);
   CheckCharacters(source);
-  RefuseDirectives(source);
+  CheckNoDirectives(source);  // yaml-cpp skips unknown ones without a word
   Document document;
   ParseEvents(source, document.entries_);
   return document;

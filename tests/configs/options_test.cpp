@@ -7,46 +7,15 @@
 #include <gtest/gtest.h>
 
 #include "tests/configs/error_text.h"
+#include "tests/configs/example_program.h"
 
 namespace lethe::configs {
 namespace {
 
-struct Train {
-  double lr = 1e-3;
-  int unroll_length = 32;
-  std::string optimizer = "adam";
-  bool normalize = true;
-
-  template <class V>
-  void Visit(V& v) {
-    v("lr", lr, Range{0, 1}, "learning rate");
-    v("unroll_length", unroll_length, Range{1, 1024}, "steps of a rollout");
-    v("optimizer", optimizer, OneOf{{"adam", "rmsprop"}}, "how gradients become steps");
-    v("normalize", normalize, Any{}, "normalise advantages");
-  }
-};
-
-struct Program {
-  int64_t seed = 1;
-  std::string name = "";
-  Train train;
-  Options options;
-
-  Program() {
-    options("seed", seed, Range{0}, "seed of every random stream");
-    options("name", name, Any{}, "name of the run");
-    options.Section("train", train, "learning");
-  }
-  void Read(std::initializer_list<const char*> assignments) {
-    Document document;
-    for (const char* assignment : assignments) document.Override(assignment);
-    options.Read(document);
-  }
-};
-
 TEST(Options, AssignsEveryType) {
-  Program program;
-  program.Read({"seed=1e6", "name=first run", "train.lr=0.25", "train.unroll_length=8", "train.optimizer=rmsprop", "train.normalize=false"});
+  ExampleProgram program;
+  program.Read({"seed=1e6", "name=first run", "train.lr=0.25", "train.unroll_length=8", "train.optimizer=rmsprop",
+                "train.normalize=false"});
   EXPECT_EQ(program.seed, 1'000'000);
   EXPECT_EQ(program.name, "first run");
   EXPECT_EQ(program.train.lr, 0.25);
@@ -56,20 +25,20 @@ TEST(Options, AssignsEveryType) {
 }
 
 TEST(Options, LeavesOutWhatTheDocumentLeavesOut) {
-  Program program;
+  ExampleProgram program;
   program.Read({});
   EXPECT_EQ(program.seed, 1);
   EXPECT_EQ(program.train.lr, 1e-3);
 }
 
 TEST(Options, ReadsAllOrNothing) {
-  Program program;
+  ExampleProgram program;
   EXPECT_THROW(program.Read({"seed=2", "train.lr=7"}), OptionError);
   EXPECT_EQ(program.seed, 1);
 }
 
 TEST(Options, TakesValuesOfTheCommandLineAsTheyStand) {
-  Program program;
+  ExampleProgram program;
   program.Read({"name=a=b: # \"c\""});
   EXPECT_EQ(program.name, "a=b: # \"c\"");
   program.Read({"name="});
@@ -83,33 +52,42 @@ TEST(Options, RefusesWrongAssignmentsWithACompleteMessage) {
       {"", "command line: : expected key=value, for example seed=7"},
       {"name=\xFF", "command line: an argument is not valid UTF-8"},
       {"seed=", "command line: seed=: key `seed`: got ``, a number is missing; allowed integer, >= 0"},
-      {"seed=010", "command line: seed=010: key `seed`: got `010`, a number has no leading zeros; allowed integer, >= 0"},
+      {"seed=010",
+       "command line: seed=010: key `seed`: got `010`, a number has no leading zeros; allowed integer, >= 0"},
       {"seed=-1", "command line: seed=-1: key `seed`: got -1, allowed integer, >= 0"},
       {"seed=1.5", "command line: seed=1.5: key `seed`: got `1.5`, not an integer; allowed integer, >= 0"},
       {"seed=\"1\"", "command line: seed=\"1\": key `seed`: got `\"1\"`, not a number; allowed integer, >= 0"},
       {"train.lr=5", "command line: train.lr=5: key `train.lr`: got 5, allowed 0..1"},
-      {"train.unroll_length=3000000000", "command line: train.unroll_length=3000000000: key `train.unroll_length`: got 3000000000, allowed integer, 1..1024"},
-      {"train.normalize=yes", "command line: train.normalize=yes: key `train.normalize`: got `yes`, allowed true or false"},
+      {"train.unroll_length=3000000000",
+       "command line: train.unroll_length=3000000000: key `train.unroll_length`: got 3000000000, allowed integer, "
+       "1..1024"},
+      {"train.normalize=yes",
+       "command line: train.normalize=yes: key `train.normalize`: got `yes`, allowed true or false"},
       {"train.optimizer=adm",
-       "command line: train.optimizer=adm: key `train.optimizer`: got `adm`, allowed adam or rmsprop; did you mean `adam`?"},
+       "command line: train.optimizer=adm: key `train.optimizer`: got `adm`, allowed adam or rmsprop; did you mean "
+       "`adam`?"},
       {"train=1", "command line: train=1: key `train`: is a section, its options are set one by one (train.lr=...)"},
       {"sede=1", "command line: sede=1: key `sede`: unknown; did you mean `seed`?"},
-      {"unroll_lenght=1", "command line: unroll_lenght=1: key `unroll_lenght`: unknown; did you mean `train.unroll_length`?"},
+      {"unroll_lenght=1",
+       "command line: unroll_lenght=1: key `unroll_lenght`: unknown; did you mean `train.unroll_length`?"},
       {"trian.lr=1", "command line: trian.lr=1: key `trian.lr`: unknown; did you mean `train.lr`?"},
       {"train.seed=1", "command line: train.seed=1: key `train.seed`: unknown; did you mean `seed`?"},
-      {"train.foo=1", "command line: train.foo=1: key `train.foo`: unknown; known here: lr, unroll_length, optimizer, normalize"},
+      {"train.foo=1",
+       "command line: train.foo=1: key `train.foo`: unknown; known here: lr, unroll_length, optimizer, normalize"},
       {"foo.bar=1", "command line: foo.bar=1: key `foo.bar`: unknown; known at the top: seed, name, train"},
       {"seed.x=1", "command line: seed.x=1: key `seed.x`: unknown; known at the top: seed, name, train"},
   };
   for (const auto& [assignment, message] : cases) {
-    Program program;
+    ExampleProgram program;
     EXPECT_EQ(ErrorText<OptionError>([&, text = assignment] { program.Read({text}); }), message);
   }
 }
 
 TEST(Options, RefusesAnAssignmentGivenTwice) {
-  Program program;
-  EXPECT_EQ(ErrorText<OptionError>([&] { program.Read({"seed=1", "seed=2"}); }),
+  ExampleProgram program;
+  EXPECT_EQ(ErrorText<OptionError>([&] {
+              program.Read({"seed=1", "seed=2"});
+            }),
             "command line: seed=2: key `seed` is given twice on the command line");
 }
 
@@ -119,7 +97,8 @@ TEST(Options, ReadKnownLeavesOtherKeysAlone) {
   document.Override("env.length_min=9");
   std::string id = "";
   Options first;
-  first.Section("env", [&](Options& env) { env("id", id, Any{}, "environment"); }, "the world");
+  first.Section(
+      "env", [&](Options& env) { env("id", id, Any{}, "environment"); }, "the world");
   first.ReadKnown(document);
   EXPECT_EQ(id, "Corridor-v0");
   EXPECT_THROW(first.Read(document), OptionError);
@@ -128,8 +107,10 @@ TEST(Options, ReadKnownLeavesOtherKeysAlone) {
 TEST(Options, MergesSectionsOfOneName) {
   int width = 1, height = 2;
   Options options;
-  options.Section("grid", [&](Options& o) { o("width", width, Any{}, "columns"); }, "the grid");
-  options.Section("grid", [&](Options& o) { o("height", height, Any{}, "rows"); }, "ignored");
+  options.Section(
+      "grid", [&](Options& o) { o("width", width, Any{}, "columns"); }, "the grid");
+  options.Section(
+      "grid", [&](Options& o) { o("height", height, Any{}, "rows"); }, "ignored");
   EXPECT_EQ(options.ToYaml(), "grid:  # the grid\n  width: 1   # columns\n  height: 2  # rows\n");
 }
 
@@ -155,7 +136,8 @@ TEST(Options, NestsSections) {
   int heads = 4;
   Options options;
   const auto attention = [&](Options& o) { o("heads", heads, Range{1, 64}, "attention heads"); };
-  options.Section("policy", [&](Options& o) { o.Section("memory", attention, "what it remembers"); }, "who acts");
+  options.Section(
+      "policy", [&](Options& o) { o.Section("memory", attention, "what it remembers"); }, "who acts");
   EXPECT_EQ(options.ToYaml(),
             "policy:  # who acts\n"
             "  memory:  # what it remembers\n"
@@ -167,7 +149,7 @@ TEST(Options, NestsSections) {
 }
 
 TEST(Options, WritesEveryOptionWithItsMeaning) {
-  Program program;
+  ExampleProgram program;
   program.Read({"name=a b", "train.lr=0.1"});
   EXPECT_EQ(program.options.ToYaml(),
             "seed: 1      # seed of every random stream [integer, >= 0]\n"
@@ -181,7 +163,7 @@ TEST(Options, WritesEveryOptionWithItsMeaning) {
 }
 
 TEST(Options, HelpIsATableOfDefaults) {
-  Program program;
+  ExampleProgram program;
   program.Read({"seed=5"});
   EXPECT_EQ(program.options.Help(),
             "option               default  allowed           meaning\n"
@@ -197,13 +179,15 @@ TEST(Options, HelpIsATableOfDefaults) {
 
 TEST(Options, HelpWrapsLongTexts) {
   std::string id = "Corridor-v0";
-  const std::string meaning = "the first half of a rather long explanation that goes on and on, and the second half of it too, at last";
+  const std::string meaning =
+      "the first half of a rather long explanation that goes on and on, and the second half of it too, at last";
   Options options;
   options("id", id, OneOf{{"Corridor-v0", "Corridor-1k-v0", "Corridor-10k-v0"}}, meaning.c_str());
   EXPECT_EQ(options.Help(),
             "option  default      allowed  meaning\n"
             "id      Corridor-v0  Corridor-v0, Corridor-1k-v0 or Corridor-10k-v0\n"
-            "                              the first half of a rather long explanation that goes on and on, and the second half of it\n"
+            "                              the first half of a rather long explanation that goes on and on, and the "
+            "second half of it\n"
             "                              too, at last\n");
 }
 
@@ -215,12 +199,26 @@ TEST(Options, RefusesWrongBindings) {
       {[&](Options& o) { o("a", number, Any{}, ""), o("a", number, Any{}, ""); }, "option `a`: the name is taken"},
       {[&](Options& o) { o("A-b", number, Any{}, ""); }, "option `A-b`: a name has letters a to z, digits and _"},
       {[&](Options& o) { o("", number, Any{}, ""); }, "option ``: a name has letters"},
-      {[&](Options& o) { o("a", number, Range{0, 1}, ""); }, "option `a`: its default is not allowed: got 5, allowed integer, 0..1"},
-      {[&](Options& o) { o("a", real, Any{}, ""); }, "option `a`: its default is not allowed: got inf, allowed any number"},
-      {[&](Options& o) { o("a", word, OneOf{{"y"}}, ""); }, "option `a`: its default is not allowed: got `x`, allowed y"},
+      {[&](Options& o) {
+         o("a", number, Range{0, 1}, "");
+       },
+       "option `a`: its default is not allowed: got 5, allowed integer, 0..1"},
+      {[&](Options& o) { o("a", real, Any{}, ""); },
+       "option `a`: its default is not allowed: got inf, allowed any number"},
+      {[&](Options& o) { o("a", word, OneOf{{"y"}}, ""); },
+       "option `a`: its default is not allowed: got `x`, allowed y"},
       {[&](Options& o) { o("a", number, Any{}, "two\nlines"); }, "option `a`: the meaning must be one line"},
-      {[&](Options& o) { o("a", number, Any{}, ""), o.Section("a", [](Options&) {}, ""); }, "option `a`: the name is taken"},
-      {[&](Options& o) { o.Section("a", [](Options&) {}, ""), o("a", number, Any{}, ""); }, "option `a`: the name is taken"},
+      {[&](Options& o) {
+         o("a", number, Any{}, ""), o.Section(
+                                        "a", [](Options&) {}, "");
+       },
+       "option `a`: the name is taken"},
+      {[&](Options& o) {
+         o.Section(
+             "a", [](Options&) {}, ""),
+             o("a", number, Any{}, "");
+       },
+       "option `a`: the name is taken"},
   };
   for (const auto& [bind, message] : cases) {
     Options options;
@@ -230,7 +228,7 @@ TEST(Options, RefusesWrongBindings) {
 }
 
 TEST(Options, CanBeCopied) {
-  Program program;
+  ExampleProgram program;
   const Options copy = program.options;
   EXPECT_EQ(copy.ToYaml(), program.options.ToYaml());
 }

@@ -41,25 +41,47 @@ TEST(ParseInteger, RefusesFractions) {
 }
 
 TEST(ParseInteger, RefusesMoreThan64Bits) {
-  for (const char* text : {"9223372036854775808", "-9223372036854775809", "1e19", "1e999999999999", "99999999999999999999999"}) {
+  for (const char* text :
+       {"9223372036854775808", "-9223372036854775809", "1e19", "1e999999999999", "99999999999999999999999"}) {
     EXPECT_TRUE(Refuses([&, text = text] { ParseInteger(text); }, "too large for an integer of 64 bits")) << text;
   }
 }
 
 TEST(ParseNumber, SaysWhatIsWrongWithTheText) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "a number is missing"},   {"010", "no leading zeros"},     {"-01", "no leading zeros"},
-      {"00.5", "no leading zeros"},  {"0x10", "decimal"},             {"0o17", "decimal"},
-      {"0b1", "decimal"},            {"-0X1", "decimal"},             {"1_000", "without separators"},
-      {"1,000", "without separators"}, {"1 000", "without separators"}, {"+1", "leave out the plus sign"},
-      {"nan", "not a finite number"}, {".nan", "not a finite number"}, {"-.inf", "not a finite number"},
-      {"Infinity", "not a finite number"}, {"1e", "not a number"},      {"1e+", "not a number"},
-      {".5", "not a number"},        {"5.", "not a number"},          {"-", "not a number"},
-      {"--1", "not a number"},       {"1.2.3", "not a number"},       {" 1", "not a number"},
-      {"1 ", "not a number"},        {"abc", "not a number"},         {"1f", "not a number"},
-      {"1e999", "beyond the range"}, {"-1e999", "beyond the range"},  {"1e-999", "beyond the range"},
+      {"", "a number is missing"},
+      {"010", "no leading zeros"},
+      {"-01", "no leading zeros"},
+      {"00.5", "no leading zeros"},
+      {"0x10", "decimal"},
+      {"0o17", "decimal"},
+      {"0b1", "decimal"},
+      {"-0X1", "decimal"},
+      {"1_000", "without separators"},
+      {"1,000", "without separators"},
+      {"1 000", "without separators"},
+      {"+1", "leave out the plus sign"},
+      {"nan", "not a finite number"},
+      {".nan", "not a finite number"},
+      {"-.inf", "not a finite number"},
+      {"Infinity", "not a finite number"},
+      {"1e", "not a number"},
+      {"1e+", "not a number"},
+      {".5", "not a number"},
+      {"5.", "not a number"},
+      {"-", "not a number"},
+      {"--1", "not a number"},
+      {"1.2.3", "not a number"},
+      {" 1", "not a number"},
+      {"1 ", "not a number"},
+      {"abc", "not a number"},
+      {"1f", "not a number"},
+      {"1e999", "beyond the range"},
+      {"-1e999", "beyond the range"},
+      {"1e-999", "beyond the range"},
   };
-  for (const auto& [text, reason] : cases) EXPECT_TRUE(Refuses([&, text = text] { ParseNumber(text); }, reason)) << text;
+  for (const auto& [text, reason] : cases)
+    EXPECT_TRUE(Refuses([&, text = text] { ParseNumber(text); }, reason)) << text;
 }
 
 TEST(ParseBool, TakesOnlyTrueAndFalse) {
