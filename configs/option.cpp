@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -40,28 +40,31 @@ Option::Value ValueOf(const Option::Target& target) {
   return std::visit([](auto* member) { return Option::Value(*member); }, target);
 }
 
-std::string Text(bool value) { return YamlText(value); }
-std::string Text(int value) { return YamlText(int64_t{value}); }
-std::string Text(int64_t value) { return YamlText(value); }
-std::string Text(double value) { return YamlText(value); }
-std::string Text(const std::string& value) { return YamlText(value); }
-
-int ParseInt(const Option& option, const std::string& text) {
+int ParseInt(const std::string& text) {
   const int64_t value = ParseInteger(text);
-  const int64_t largest = std::numeric_limits<int>::max();
-  if (value >= -largest - 1 && value <= largest) return static_cast<int>(value);
-  const std::string refusal = Refusal(option, value, text);
-  throw std::invalid_argument(refusal.empty() ? fmt::format("got {}, too large for an integer of 32 bits", text)
-                                              : refusal);
+  if (value == static_cast<int>(value)) return static_cast<int>(value);
+  throw std::invalid_argument(fmt::format("got {}, beyond the range of a 32-bit integer", InBackticks(text)));
 }
 
-// Parses by the type of the target; std::invalid_argument says what is wrong with the text.
-Option::Value ParseText(const Option& option, const std::string& text) {
-  if (std::holds_alternative<bool*>(option.target)) return ParseBool(text);
-  if (std::holds_alternative<int*>(option.target)) return ParseInt(option, text);
-  if (std::holds_alternative<int64_t*>(option.target)) return ParseInteger(text);
-  if (std::holds_alternative<double*>(option.target)) return ParseNumber(text);
+Option::Value ParseAs(const Option::Target& target, const std::string& text) {
+  if (std::holds_alternative<bool*>(target)) return ParseBool(text);
+  if (std::holds_alternative<int*>(target)) return ParseInt(text);
+  if (std::holds_alternative<int64_t*>(target)) return ParseInteger(text);
+  if (std::holds_alternative<double*>(target)) return ParseNumber(text);
   return text;
+}
+
+// std::invalid_argument says what is wrong with the text, and what is allowed.
+Option::Value ParseAllowed(const Option& option, const std::string& text) {
+  Option::Value value;
+  try {
+    value = ParseAs(option.target, text);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(fmt::format("{}; allowed {}", error.what(), option.AllowedText()));
+  }
+  const std::string refusal = RefusalOf(option, value, text);
+  if (!refusal.empty()) throw std::invalid_argument(refusal);
+  return value;
 }
 
 std::string JoinNonEmpty(const std::string& first, const std::string& second) {
@@ -71,7 +74,7 @@ std::string JoinNonEmpty(const std::string& first, const std::string& second) {
 }  // namespace
 
 std::string Option::ValueText() const {
-  return std::visit([](auto* member) { return Text(*member); }, target);
+  return std::visit([](auto* member) { return YamlText(*member); }, target);
 }
 
 std::string Option::AllowedText() const {
@@ -85,26 +88,21 @@ std::string Option::AllowedText() const {
 }
 
 Option::Value Option::Parse(const Document::Entry& entry) const {
-  const auto refuse = [&](const std::string& reason) {
-    return OptionError(entry.where, fmt::format("key `{}`: {}", name, reason));
+  const auto refuse = [&](const std::string& where, const std::string& reason) {
+    return OptionError(where, fmt::format("key `{}`: {}", name, reason));
   };
-  if (entry.is_section)
-    throw OptionError(entry.key_where,
-                      fmt::format("key `{}`: got a section, expected a value: {}", name, AllowedText()));
+  if (entry.is_section) {
+    throw refuse(entry.key_where, fmt::format("got a section, expected one value; allowed {}", AllowedText()));
+  }
   if (entry.is_quoted && !std::holds_alternative<std::string*>(target)) {
-    throw refuse(fmt::format("got {} in quotes, which is text; allowed {}", InBackticks(entry.text), AllowedText()));
+    const std::string text = InBackticks(entry.text);
+    throw refuse(entry.where, fmt::format("got {} in quotes, which is text; allowed {}", text, AllowedText()));
   }
-  Value value;
   try {
-    value = ParseText(*this, entry.text);
+    return ParseAllowed(*this, entry.text);
   } catch (const std::invalid_argument& error) {
-    const std::string reason = error.what();
-    const bool says_allowed = reason.find("allowed") != std::string::npos;
-    throw refuse(says_allowed ? reason : fmt::format("{}; allowed {}", reason, AllowedText()));
+    throw refuse(entry.where, error.what());
   }
-  const std::string refusal = RefusalOf(*this, value, entry.text);
-  if (!refusal.empty()) throw refuse(refusal);
-  return value;
 }
 
 void Option::Assign(const Value& value) const {

@@ -98,7 +98,7 @@ bool IsPlainText(const std::string& text) {
 }  // namespace
 
 bool ParseBool(const std::string& text) {
-  if (text != "true" && text != "false") Refuse(text, "allowed true or false");
+  if (text != "true" && text != "false") Refuse(text, "not a truth value");
   return text == "true";
 }
 
@@ -116,7 +116,7 @@ int64_t ParseInteger(const std::string& text) {
   const bool fits = static_cast<int64_t>(digits.size()) + zeros <= kMaxDigits;
   if (fits) digits = (decimal.is_negative ? "-" : "") + digits + std::string(zeros, '0');
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (!fits || result.ec != std::errc()) Refuse(text, "too large for an integer of 64 bits");
+  if (!fits || result.ec != std::errc()) Refuse(text, "beyond the range of a 64-bit integer");
   return value;
 }
 
@@ -129,6 +129,7 @@ double ParseNumber(const std::string& text) {
 }
 
 std::string YamlText(bool value) { return value ? "true" : "false"; }
+std::string YamlText(int value) { return fmt::format("{}", value); }
 std::string YamlText(int64_t value) { return fmt::format("{}", value); }
 std::string YamlText(double value) { return fmt::format("{}", value); }
 

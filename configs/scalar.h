@@ -22,6 +22,7 @@ double ParseNumber(const std::string& text);
 /// Texts that the readings above, and YAML, take back as exactly the same value. Doubles get the fewest digits for
 /// that.
 std::string YamlText(bool value);
+std::string YamlText(int value);
 std::string YamlText(int64_t value);
 std::string YamlText(double value);
 

@@ -59,10 +59,11 @@ TEST(Options, RefusesWrongAssignmentsWithACompleteMessage) {
       {"seed=\"1\"", "command line: seed=\"1\": key `seed`: got `\"1\"`, not a number; allowed integer, >= 0"},
       {"train.lr=5", "command line: train.lr=5: key `train.lr`: got 5, allowed 0..1"},
       {"train.unroll_length=3000000000",
-       "command line: train.unroll_length=3000000000: key `train.unroll_length`: got 3000000000, allowed integer, "
+       "command line: train.unroll_length=3000000000: key `train.unroll_length`: got `3000000000`, beyond the range of "
+       "a 32-bit integer; allowed integer, "
        "1..1024"},
       {"train.normalize=yes",
-       "command line: train.normalize=yes: key `train.normalize`: got `yes`, allowed true or false"},
+       "command line: train.normalize=yes: key `train.normalize`: got `yes`, not a truth value; allowed true or false"},
       {"train.optimizer=adm",
        "command line: train.optimizer=adm: key `train.optimizer`: got `adm`, allowed adam or rmsprop; did you mean "
        "`adam`?"},
