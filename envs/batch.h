@@ -238,7 +238,9 @@ class Batch final : public EnvBatch {
 
   // What a saved batch must have in common with the one that takes it over.
   Json Identity() const {
-    return {{"env", spec_.family}, {"version", spec_.version}, {"params", ParamsOf<P>(params_).ToJson()}, {"size", size()}};
+    Json identity = {{"env", spec_.family}, {"version", spec_.version}, {"size", size()}};
+    identity.update(ParamsOf<P>(params_).ToJson());
+    return identity;
   }
 
   const P params_;         // as configured
@@ -276,12 +278,10 @@ void Batch<R>::LoadLevel(int row, const std::string& level_json) {
 
 template <Environment R>
 std::vector<std::byte> Batch<R>::Save() const {
-  const Json batch = {{"seed", options_.seed},
-                      {"purpose", static_cast<uint32_t>(options_.purpose)},
-                      {"first_index", options_.first_index},
-                      {"curriculum", curriculum_}};
   ByteWriter writer;
-  writer.Write(Json{{"identity", Identity()}, {"batch", batch}}.dump());
+  writer.Write(Identity().dump());
+  writer.Write(std::vector<uint64_t>{options_.seed, static_cast<uint64_t>(options_.purpose), options_.first_index});
+  writer.Write(std::vector<int64_t>{curriculum_});
   writer.Write(clocks_);
   writer.Write(states_);
   writer.Write(metrics_);
@@ -291,21 +291,18 @@ std::vector<std::byte> Batch<R>::Save() const {
 template <Environment R>
 void Batch<R>::Restore(std::span<const std::byte> bytes) {
   ByteReader reader(bytes);
-  const Json header = Json::parse(reader.ReadText(), nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object()) ByteReader::ThrowDamaged();
-  RequireEqual(Identity(), Field(header, "identity"));
-  auto clocks = reader.Read<Clock>();
-  auto states = reader.Read<State>();
-  auto metrics = reader.Read<float>();
+  const Json identity = Json::parse(reader.ReadText(), nullptr, /*allow_exceptions=*/false);
+  RequireEqual(Identity(), identity);
+  const auto options = reader.Read<uint64_t>(3);
+  const auto curriculum = reader.Read<int64_t>(1);
+  auto clocks = reader.Read<Clock>(clocks_.size());
+  auto states = reader.Read<State>(states_.size());
+  auto metrics = reader.Read<float>(metrics_.size());
   reader.ExpectEnd();
-  if (clocks.size() != clocks_.size() || states.size() != states_.size() || metrics.size() != metrics_.size()) {
-    ByteReader::ThrowDamaged();
-  }
-  const Json& batch = Field(header, "batch");
-  options_.seed = Field(batch, "seed").template get<uint64_t>();
-  options_.purpose = static_cast<Purpose>(Field(batch, "purpose").template get<uint32_t>());
-  options_.first_index = Field(batch, "first_index").template get<uint64_t>();
-  UseCurriculum(Field(batch, "curriculum").template get<int64_t>());
+  options_.seed = options[0];
+  options_.purpose = static_cast<Purpose>(options[1]);
+  options_.first_index = options[2];
+  UseCurriculum(curriculum[0]);
   clocks_.swap(clocks);
   states_.swap(states);
   metrics_.swap(metrics);

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace lethe::envs {
@@ -45,28 +46,34 @@ class ByteReader {
   explicit ByteReader(std::span<const std::byte> bytes) : rest_(bytes) {}
 
   template <PlainBytes T>
-  std::vector<T> Read() {
-    uint64_t count = 0;
-    Extract(&count, 1, sizeof count);
-    if (count > rest_.size() / sizeof(T)) ThrowDamaged();
+  std::vector<T> Read(uint64_t expected_count) {
+    const uint64_t count = ReadCount(sizeof(T));
+    if (count != expected_count) ThrowDamaged();
     std::vector<T> items(count);
-    Extract(items.data(), count, sizeof(T));
+    Extract(items.data(), count * sizeof(T));
     return items;
   }
   std::string ReadText() {
-    const std::vector<char> letters = Read<char>();
-    return {letters.begin(), letters.end()};
+    std::string text(ReadCount(1), '\0');
+    Extract(text.data(), text.size());
+    return text;
   }
 
   void ExpectEnd() const {
     if (!rest_.empty()) ThrowDamaged();
   }
 
+ private:
   [[noreturn]] static void ThrowDamaged() { throw std::invalid_argument("saved environments are damaged or cut short"); }
 
- private:
-  void Extract(void* to, size_t count, size_t item_size) {
-    const size_t size = count * item_size;
+  uint64_t ReadCount(size_t item_size) {
+    uint64_t count = 0;
+    Extract(&count, sizeof count);
+    if (count > rest_.size() / item_size) ThrowDamaged();
+    return count;
+  }
+
+  void Extract(void* to, size_t size) {
     if (size > rest_.size()) ThrowDamaged();
     if (size > 0) std::memcpy(to, rest_.data(), size);
     rest_ = rest_.subspan(size);

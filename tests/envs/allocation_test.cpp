@@ -1,0 +1,43 @@
+// A batch allocates nothing while it is stepped. This file counts the allocations of the whole test program.
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include <gtest/gtest.h>
+
+#include "tests/envs/play.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+}
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace lethe::envs {
+namespace {
+
+TEST(Allocation, NoneInStepResetOracleAndCues) {
+  for (const std::string& id : Ids()) {
+    const auto batch = MakeBatch(id, {.size = 16}, {{"max_steps", 10}, {"hint", true}});
+    Buffers buffers(*batch);
+    std::vector<uint8_t> cues(16);
+    const int64_t before = allocations;
+    batch->Reset(buffers.observations.data());
+    for (int t = 0; t < 100; ++t) {
+      batch->Oracle(buffers.actions.data());
+      batch->Cues(cues.data());
+      buffers.Step(*batch);
+    }
+    EXPECT_EQ(allocations, before) << id;
+  }
+}
+
+}  // namespace
+}  // namespace lethe::envs
