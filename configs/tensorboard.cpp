@@ -143,17 +143,15 @@ FileDescriptor CreateNew(const std::string& path) {
 
 }  // namespace
 
-TensorBoardWriter::TensorBoardWriter(const std::string& dir, std::optional<int64_t> first_step)
+TensorBoardWriter::TensorBoardWriter(const std::string& dir, int64_t first_step)
     : path_(NewPath(dir)), file_(CreateNew(path_)) {
-  std::string version;
+  std::string version, start, session;
   AppendText(version, Event::kFileVersion, "brain.Event:2");
   WriteEvent(0, version);
-  if (first_step) {
-    std::string start, session;
-    AppendInteger(start, SessionLog::kStatus, SessionLog::kStart);
-    AppendText(session, Event::kSessionLog, start);
-    WriteEvent(*first_step, session);
-  }
+  // Also for a new run: TensorBoard takes the first start of a folder for no restart and drops nothing for it.
+  AppendInteger(start, SessionLog::kStatus, SessionLog::kStart);
+  AppendText(session, Event::kSessionLog, start);
+  WriteEvent(first_step, session);
   Flush();
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,8 +17,9 @@ namespace lethe::configs {
 /// tensorflow/core/framework/summary.proto (messages), of which this writes the few fields that are needed.
 class TensorBoardWriter {
  public:
-  /// `first_step` is for resume: TensorBoard then ignores what earlier files of the folder hold from this step on.
-  explicit TensorBoardWriter(const std::string& dir, std::optional<int64_t> first_step = std::nullopt);
+  /// A resumed run gives the step after its checkpoint: TensorBoard then ignores what earlier files of the folder hold
+  /// from `first_step` on.
+  explicit TensorBoardWriter(const std::string& dir, int64_t first_step = 0);
   ~TensorBoardWriter();
 
   void Scalar(std::string_view tag, int64_t step, double value);
