@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""Draws the course of a run: python tools/plot.py RUN_DIR
+
+Reads RUN_DIR/metrics.jsonl and writes RUN_DIR/report/progress.png: the score, the curriculum where it moves, and the
+living memories of every layer against what a memory that never forgets would hold, over environment steps. Needs
+matplotlib.
+Exit code 2 and one line when the run cannot be read.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+INK = "#1f2933"
+MUTED = "#6b7785"
+GRID = "#e4e7eb"
+SCORE = "#0b7a75"
+LAYERS = ["#3d5a98", "#d1603d", "#7b5ea7", "#2f9e63", "#b8892b", "#c2476f", "#4b8bbe", "#5f6b3a"]
+PHASES = {"learn": "#eef4fb", "consolidate": "#fbf1e6"}
+OTHER_PHASE = "#f3f3f3"
+
+
+class Unreadable(Exception):
+    """The run cannot be plotted; the message says why."""
+
+
+def number(value):
+    """`value` as a float; NaN (a gap in the curve) when it is absent, null or no number."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else math.nan
+
+
+def read_metrics(run_dir):
+    """The lines of metrics.jsonl that know their environment step. A torn last line of a running run is left out."""
+    path = run_dir / "metrics.jsonl"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from error
+    lines = []
+    for row, content in enumerate(text.split("\n"), start=1):
+        is_last = row == text.count("\n") + 1
+        if is_last or not content.strip():
+            continue
+        try:
+            line = json.loads(content)
+        except ValueError as error:
+            raise Unreadable(f"{path}:{row}: not JSON: {error}") from error
+        if isinstance(line, dict) and math.isfinite(number(line.get("env_steps"))):
+            lines.append(line)
+    if not lines:
+        raise Unreadable(f"{path}: no line has env_steps yet")
+    return lines
+
+
+def column(lines, *keys):
+    """One number per line: the first of `keys` that the line has."""
+    return [number(next((line[key] for key in keys if line.get(key) is not None), None)) for line in lines]
+
+
+def layer_columns(lines, key):
+    """One list of numbers per layer."""
+    per_line = [line.get(key) if isinstance(line.get(key), list) else [line.get(key)] for line in lines]
+    layers = max(len(values) for values in per_line)
+    columns = [[number(values[i]) if i < len(values) else math.nan for values in per_line] for i in range(layers)]
+    return [values for values in columns if has_numbers(values)]
+
+
+def has_numbers(values):
+    return any(math.isfinite(value) for value in values)
+
+
+def last_number(values):
+    return next((value for value in reversed(values) if math.isfinite(value)), math.nan)
+
+
+def phases(lines):
+    """(phase, first step, last step) of every stretch of lines in the same phase, end to end."""
+    stretches = []
+    for line in lines:
+        phase, step = line.get("phase") or "", number(line["env_steps"])
+        if not stretches or stretches[-1][0] != phase:
+            start = stretches[-1][2] if stretches else 0.0
+            stretches.append([phase, start, step])
+        stretches[-1][2] = step
+    return stretches
+
+
+def steps_unit(last_step):
+    for unit, name in [(1e9, "billion environment steps"), (1e6, "million environment steps"),
+                       (1e3, "thousand environment steps")]:
+        if last_step >= 2 * unit:
+            return unit, name
+    return 1.0, "environment steps"
+
+
+def style_axes(axes):
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(MUTED)
+    axes.tick_params(colors=MUTED, labelcolor=INK, length=3)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def shade_phases(axes, stretches, unit, last_step):
+    """Colours the background by phase and names each phase above the top plot, where there is room for the name."""
+    for axis in axes:
+        for phase, start, end in stretches:
+            axis.axvspan(start / unit, end / unit, color=PHASES.get(phase, OTHER_PHASE), linewidth=0, zorder=0)
+    for phase, start, end in stretches:
+        if phase and end - start > 0.1 * last_step:
+            axes[0].annotate(phase, ((start + end) / 2 / unit, 1), xycoords=("data", "axes fraction"), xytext=(0, 5),
+                             textcoords="offset points", ha="center", color=MUTED, fontsize=9.5)
+
+
+def spread(positions, gap):
+    """Moves positions apart, in their order, until neighbours are at least `gap` from each other."""
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    moved = list(positions)
+    for _ in range(100):
+        for low, high in zip(order, order[1:]):
+            lack = gap - (moved[high] - moved[low])
+            if lack > 1e-9:
+                moved[low] -= lack / 2
+                moved[high] += lack / 2
+    return moved
+
+
+def label_ends(axis, curves):
+    """Writes each curve's name and last value at its end instead of into a legend."""
+    low, high = axis.get_ylim()
+    ends = [last_number(values) for _, values, _ in curves]
+    heights = spread([(end - low) / (high - low) for end in ends], 0.085)
+    for (name, _, colour), end, height in zip(curves, ends, heights):
+        axis.annotate(f"{name}: {end:.3g}", (1, height), xycoords="axes fraction", xytext=(8, 0),
+                      textcoords="offset points", va="center", color=colour, fontsize=9.5, annotation_clip=False)
+
+
+def draw_score(axis, steps, lines):
+    """The curve through all measurements; a rate of success keeps its whole scale of 0 to 1."""
+    score = column(lines, "score", "success")
+    axis.set_ylabel("score", color=INK)
+    if not has_numbers(score):
+        axis.text(0.5, 0.5, "no score yet", transform=axis.transAxes, ha="center", color=MUTED)
+        return
+    axis.plot(steps, score, color=SCORE, linewidth=1.8, marker="o" if len(steps) < 3 else None, markersize=4)
+    finite = [value for value in score if math.isfinite(value)]
+    if 0 <= min(finite) and max(finite) <= 1:
+        axis.set_ylim(0, 1.03)
+    label_ends(axis, [("score", score, SCORE)])
+
+
+def changes(values):
+    return len(set(filter(math.isfinite, values))) > 1
+
+
+def draw_curriculum(axis, steps, curriculum):
+    """The difficulty under the score: a score that dips where this rises is no loss."""
+    axis.plot(steps, curriculum, color=MUTED, linewidth=1.5, drawstyle="steps-post")
+    axis.fill_between(steps, curriculum, step="post", color=MUTED, alpha=0.12, linewidth=0)
+    axis.set_ylabel("curriculum", color=INK)
+    axis.set_ylim(0, 1.15 * max(filter(math.isfinite, curriculum)))
+    axis.locator_params(axis="y", nbins=3)
+    label_ends(axis, [("now", curriculum, MUTED)])
+
+
+def draw_memories(axis, steps, lines):
+    layers = layer_columns(lines, "living_memories")
+    never = column(lines, "never_forgetting")
+    axis.set_ylabel("living memories", color=INK)
+    if not layers:
+        axis.text(0.5, 0.5, "no memory measured", transform=axis.transAxes, ha="center", color=MUTED)
+        return
+    curves = [(f"layer {i + 1}", values, LAYERS[i % len(LAYERS)]) for i, values in enumerate(layers)]
+    for _, values, colour in curves:
+        axis.plot(steps, values, color=colour, linewidth=1.8, marker="o" if len(steps) < 3 else None, markersize=4)
+    if has_numbers(never):
+        axis.plot(steps, never, color=INK, linewidth=1.2, linestyle=(0, (5, 2.5)))
+        curves.append(("never forgetting", never, INK))
+    axis.set_ylim(bottom=0)
+    axis.set_ylim(top=axis.get_ylim()[1] * 1.04)
+    label_ends(axis, curves)
+
+
+def summary(lines):
+    """The facts of the newest line, for the head of the page."""
+    last = lines[-1]
+    facts = []
+    if math.isfinite(number(last.get("seconds"))):
+        minutes, seconds = divmod(round(number(last["seconds"])), 60)
+        hours, minutes = divmod(minutes, 60)
+        facts.append(f"{hours}:{minutes:02d}:{seconds:02d} h" if hours else f"{minutes}:{seconds:02d} min")
+    facts.append(f"{number(last['env_steps']):,.0f} steps")
+    if math.isfinite(number(last.get("steps_per_s"))):
+        facts.append(f"{number(last['steps_per_s']):,.0f} steps/s")
+    living = [last_number(values) for values in layer_columns(lines, "living_memories")]
+    never = last_number(column(lines, "never_forgetting"))
+    if living and never > 0:
+        facts.append(f"{sum(living) / len(living) / never:.0%} of all memories alive")
+    return "   ·   ".join(facts)
+
+
+def draw(run_dir, lines):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+
+    plt.rcParams.update({"font.size": 10, "text.color": INK, "axes.labelcolor": INK, "lines.solid_capstyle": "round"})
+    last_step = max(number(line["env_steps"]) for line in lines)
+    unit, unit_name = steps_unit(last_step)
+    steps = [number(line["env_steps"]) / unit for line in lines]
+
+    curriculum = column(lines, "curriculum")
+    heights = [5, 1.4, 5] if changes(curriculum) else [5, 5]
+    figure, axes = plt.subplots(len(heights), 1, sharex=True, figsize=(9, 6.4), dpi=150, height_ratios=heights)
+    figure.subplots_adjust(left=0.1, right=0.81, top=0.84, bottom=0.085, hspace=0.14)
+    figure.align_ylabels(axes)
+    figure.text(0.1, 0.948, run_dir.resolve().name, fontsize=15, fontweight="bold")
+    figure.text(0.1, 0.913, summary(lines), fontsize=9.5, color=MUTED)
+    for axis in axes:
+        style_axes(axis)
+    draw_score(axes[0], steps, lines)
+    if changes(curriculum):
+        draw_curriculum(axes[1], steps, curriculum)
+    draw_memories(axes[-1], steps, lines)
+    axes[-1].set_xlim(0, max(last_step, 1) / unit)
+    axes[-1].xaxis.set_major_locator(MaxNLocator(8))
+    axes[-1].set_xlabel(unit_name)
+    shade_phases(axes, phases(lines), unit, last_step)
+    return figure
+
+
+def write_plot(run_dir):
+    figure = draw(run_dir, read_metrics(run_dir))
+    path = run_dir / "report" / "progress.png"
+    temporary = path.with_name("progress.tmp.png")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(temporary)
+        os.replace(temporary, path)  # whoever looks at it meanwhile sees a whole picture
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Unreadable(f"{path}: {error.strerror}") from error
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Draw the course of a run into RUN_DIR/report/progress.png.")
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="folder that holds metrics.jsonl")
+    try:
+        print(write_plot(parser.parse_args().run_dir))
+    except Unreadable as error:
+        print(f"plot: {error}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        print(f"plot: {error.name} is missing; install it with: pip install matplotlib", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
