@@ -49,6 +49,13 @@ std::vector<std::string> RunsIn(const fs::path& folder) {
   return names;
 }
 
+/// Wrong content or a bad disk. Anything else (no permission, too many open files) says nothing about the file, and
+/// going back to an older checkpoint for it would lose work.
+bool IsDamage(const std::runtime_error& error) {
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  return system == nullptr || system->code() == std::errc::io_error;
+}
+
 std::string HostName() {
   char name[256] = "";
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
@@ -114,6 +121,9 @@ SafetensorsFile RunFolder::NewestGoodCheckpoint(const std::function<void(const s
     try {
       return SafetensorsFile(path, Checksum::kRequired);
     } catch (const std::runtime_error& error) {
+      // The writer has removed it since: what is newer has come instead.
+      if (!fs::exists(fs::symlink_status(path))) return NewestGoodCheckpoint(warn);
+      if (!IsDamage(error)) throw;
       warn(fmt::format("{}; skipping this checkpoint", error.what()));
       std::error_code stays_in_place;
       if (lock_.get() >= 0) fs::rename(path, path + ".damaged", stays_in_place);

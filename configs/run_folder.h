@@ -51,6 +51,7 @@ class RunFolder {
   /// The newest checkpoint that reads back whole, checksum included. `warn` hears of each damaged one that is skipped.
   /// A writer also renames those to *.damaged, so that they stay for inspection but no longer count as the newest.
   /// Errors: std::runtime_error when no checkpoint is good; a run never starts again from scratch unasked.
+  /// std::system_error when one may be good but cannot be opened (no permission).
   SafetensorsFile NewestGoodCheckpoint(const std::function<void(const std::string&)>& warn) const;
 
   /// Removes all checkpoints but the newest `count`. Range: count >= 1.

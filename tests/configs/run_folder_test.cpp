@@ -190,6 +190,16 @@ TEST(CrashRunFolder, DamagedCheckpointsAreSetAsideByTheWriterOnly) {
   EXPECT_EQ(Steps(run), std::vector<int64_t>{10});
 }
 
+TEST(CrashRunFolder, CheckpointThatCannotBeOpenedIsNotTakenForDamaged) {
+  const TemporaryFolder folder;
+  const RunFolder run = NewRun(folder / "a");
+  WriteCheckpoint(run, 10);
+  fs::create_symlink(run.CheckpointPath(20), run.CheckpointPath(20));  // "Too many levels of symbolic links"
+  EXPECT_EQ(MessageOf([&] { run.NewestGoodCheckpoint([](const std::string&) {}); }),
+            run.CheckpointPath(20) + ": cannot open: Too many levels of symbolic links");
+  EXPECT_EQ(run.Checkpoints().size(), 2u);
+}
+
 TEST(CrashRunFolder, NeverStartsFromScratch) {
   const TemporaryFolder folder;
   const RunFolder run = NewRun(folder / "a");
