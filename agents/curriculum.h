@@ -1,0 +1,59 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace lethe::agents {
+
+struct CurriculumOptions {
+  double start = 0;         ///< first value of the environment's curriculum parameter; 0: no curriculum
+  double factor = 1.5;      ///< growth at every success
+  double threshold = 0.9;   ///< mean score that counts as success
+  int64_t episodes = 256;   ///< episodes the mean is taken over, all begun at the present value
+};
+
+/// Drives the environment's curriculum parameter by success: when the mean score of enough episodes passes the
+/// threshold, the parameter grows by the factor. Depends on episodes alone, never on time.
+class Curriculum {
+ public:
+  /// What a checkpoint keeps.
+  struct Progress {
+    double value = 0;      ///< of the curriculum parameter
+    double sum = 0;        ///< of the scores of the window so far
+    double last_mean = 0;  ///< of the last full window at this value; 0 before the first
+    int64_t count = 0;     ///< episodes of the window so far
+  };
+
+  /// hardest: the configured value of the parameter. Without a curriculum the value is that from the start.
+  Curriculum(const CurriculumOptions& options, double hardest) : options_(options), hardest_(hardest) {
+    progress_.value = options.start > 0 ? std::min(options.start, hardest) : hardest;
+  }
+
+  /// Counts an episode; those begun at another value are left out.
+  void Add(double score, double begun_at) {
+    if (begun_at != progress_.value) return;
+    progress_.sum += score;
+    if (++progress_.count < options_.episodes) return;
+    progress_.last_mean = progress_.sum / static_cast<double>(progress_.count);
+    progress_.sum = 0;
+    progress_.count = 0;
+    if (progress_.last_mean < options_.threshold || at_hardest()) return;
+    progress_.value = std::min(hardest_, std::max(progress_.value + 1, std::floor(progress_.value * options_.factor)));
+    progress_.last_mean = 0;
+  }
+
+  double value() const { return progress_.value; }
+  bool at_hardest() const { return progress_.value >= hardest_; }
+  double last_mean() const { return progress_.last_mean; }
+
+  const Progress& progress() const { return progress_; }
+  void Restore(const Progress& progress) { progress_ = progress; }
+
+ private:
+  CurriculumOptions options_;
+  double hardest_;
+  Progress progress_;
+};
+
+}  // namespace lethe::agents

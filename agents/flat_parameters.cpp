@@ -1,0 +1,51 @@
+#include "agents/flat_parameters.h"
+
+#include <cstring>
+
+namespace lethe::agents {
+
+using torch::Tensor;
+
+FlatParameters::FlatParameters(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  int64_t size = 0;
+  for (const auto& item : module.named_parameters()) {
+    parts_.push_back({item.key(), item.value(), size});
+    size += item.value().numel();
+  }
+  flat_ = torch::empty({size}, parts_.front().tensor.options().requires_grad(false));
+  for (Part& part : parts_) {
+    Tensor view = flat_.slice(0, part.offset, part.offset + part.tensor.numel()).view(part.tensor.sizes());
+    view.copy_(part.tensor);
+    part.tensor.set_data(view);
+  }
+}
+
+std::vector<Tensor> FlatParameters::tensors() const {
+  std::vector<Tensor> all;
+  for (const Part& part : parts_) all.push_back(part.tensor);
+  return all;
+}
+
+std::vector<float> FlatParameters::Read() const {
+  const Tensor values = flat_.cpu();
+  const float* first = values.const_data_ptr<float>();
+  return {first, first + values.numel()};
+}
+
+void FlatParameters::Write(std::span<const float> values) {
+  const torch::NoGradGuard no_grad;
+  flat_.copy_(torch::from_blob(const_cast<float*>(values.data()), {static_cast<int64_t>(values.size())}));
+}
+
+void AddFlat(const FlatParameters& parameters, const std::vector<Tensor>& gradients, std::span<float> out) {
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    const Tensor gradient = gradients[i].detach().cpu().contiguous();
+    const float* from = gradient.const_data_ptr<float>();
+    float* to = out.data() + parameters.parts()[i].offset;
+    for (int64_t k = 0; k < gradient.numel(); ++k) to[k] += from[k];
+  }
+}
+
+}  // namespace lethe::agents

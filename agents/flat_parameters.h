@@ -1,0 +1,39 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lethe::agents {
+
+/// Moves a module's parameters into one contiguous float32 array, so that copying, averaging, clipping and optimising
+/// them is one loop. The module keeps views into the array.
+class FlatParameters {
+ public:
+  /// The module must be on its final device. Order: that of named_parameters().
+  explicit FlatParameters(torch::nn::Module& module);
+
+  struct Part {
+    std::string name;
+    torch::Tensor tensor;  ///< the module's parameter, a view
+    int64_t offset = 0;    ///< into the array
+  };
+  const std::vector<Part>& parts() const { return parts_; }
+  int64_t size() const { return flat_.numel(); }
+  std::vector<torch::Tensor> tensors() const;
+
+  /// The array itself on the CPU, a copy's source and target elsewhere.
+  std::vector<float> Read() const;
+  void Write(std::span<const float> values);
+
+ private:
+  torch::Tensor flat_;
+  std::vector<Part> parts_;
+};
+
+/// Concatenates gradients in the order of the parts into `out`, adding; undefined gradients count as zero.
+void AddFlat(const FlatParameters& parameters, const std::vector<torch::Tensor>& gradients, std::span<float> out);
+
+}  // namespace lethe::agents

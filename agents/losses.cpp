@@ -1,0 +1,83 @@
+#include "agents/losses.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace lethe::agents {
+
+namespace {
+
+constexpr size_t kMaxActions = 256;  // actions are uint8
+
+struct Row {
+  std::array<float, kMaxActions> log_p, p;
+};
+
+}  // namespace
+
+void LogSoftmax(std::span<const float> logits, std::span<float> log_p, std::span<float> p) {
+  const float max = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(static_cast<double>(x - max));
+  const auto log_sum = static_cast<float>(std::log(sum));
+  for (size_t k = 0; k < logits.size(); ++k) {
+    log_p[k] = logits[k] - max - log_sum;
+    p[k] = std::exp(log_p[k]);
+  }
+}
+
+float LogProbability(std::span<const float> logits, int action) {
+  Row row;
+  LogSoftmax(logits, row.log_p, row.p);
+  return row.log_p[static_cast<size_t>(action)];
+}
+
+double KlDivergence(std::span<const float> teacher, std::span<const float> student) {
+  Row t, s;
+  LogSoftmax(teacher, t.log_p, t.p);
+  LogSoftmax(student, s.log_p, s.p);
+  double kl = 0;
+  for (size_t k = 0; k < teacher.size(); ++k) kl += static_cast<double>(t.p[k]) * (t.log_p[k] - s.log_p[k]);
+  return kl;
+}
+
+void ActorCriticStep(std::span<const float> head, int action, double advantage, double target,
+                     const LossWeights& weights, double scale, std::span<float> grad, LossSums& sums) {
+  const size_t actions = head.size() - 1;
+  Row row;
+  LogSoftmax(head.first(actions), row.log_p, row.p);
+  double entropy = 0;
+  for (size_t k = 0; k < actions; ++k) entropy -= static_cast<double>(row.p[k]) * row.log_p[k];
+  for (size_t k = 0; k < actions; ++k) {
+    const double chosen = static_cast<int>(k) == action ? 1 : 0;
+    const double policy = advantage * (row.p[k] - chosen);
+    const double bonus = weights.entropy * row.p[k] * (row.log_p[k] + entropy);
+    grad[k] = static_cast<float>(scale * (policy + bonus));
+  }
+  const double error = head[actions] - target;
+  grad[actions] = static_cast<float>(scale * weights.value * 2 * error);
+  sums.policy -= advantage * row.log_p[static_cast<size_t>(action)];
+  sums.value += error * error;
+  sums.entropy += entropy;
+  ++sums.steps;
+}
+
+void DistillStep(std::span<const float> teacher, std::span<const float> student, double value_weight, double scale,
+                 double scale_value, std::span<float> grad, LossSums& sums) {
+  const size_t actions = student.size() - 1;
+  Row t, s;
+  LogSoftmax(teacher.first(actions), t.log_p, t.p);
+  LogSoftmax(student.first(actions), s.log_p, s.p);
+  for (size_t k = 0; k < actions; ++k) {
+    grad[k] = static_cast<float>(scale * (s.p[k] - t.p[k]));
+    sums.kl += static_cast<double>(t.p[k]) * (t.log_p[k] - s.log_p[k]);
+    sums.entropy -= static_cast<double>(s.p[k]) * s.log_p[k];
+  }
+  const double error = student[actions] - teacher[actions];
+  grad[actions] = static_cast<float>(scale_value * value_weight * 2 * error);
+  sums.value += error * error;
+  ++sums.steps;
+}
+
+}  // namespace lethe::agents

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace lethe::agents {
+
+/// Log-probabilities and probabilities of a row of logits. out and p have as many entries as logits.
+void LogSoftmax(std::span<const float> logits, std::span<float> log_p, std::span<float> p);
+
+/// Log-probability of one action.
+float LogProbability(std::span<const float> logits, int action);
+
+/// KL(teacher || student) of two rows of logits, nats.
+double KlDivergence(std::span<const float> teacher, std::span<const float> student);
+
+/// Sums over steps of the terms of a loss, for reports.
+struct LossSums {
+  double policy = 0, value = 0, entropy = 0, kl = 0;
+  int64_t steps = 0;
+};
+
+/// Weights of the actor-critic loss of one step: -advantage log pi(a) + value (V - target)^2 - entropy H(pi).
+struct LossWeights {
+  double value = 0.5;
+  double entropy = 0.01;
+};
+
+/// Adds one step's terms to `sums` and writes d(loss * scale)/d(head) of that step. head: logits, then the value.
+void ActorCriticStep(std::span<const float> head, int action, double advantage, double target,
+                     const LossWeights& weights, double scale, std::span<float> grad, LossSums& sums);
+
+/// The same for consolidation: KL(teacher || student) * scale + value_weight (V - V_teacher)^2 * scale_value.
+void DistillStep(std::span<const float> teacher, std::span<const float> student, double value_weight, double scale,
+                 double scale_value, std::span<float> grad, LossSums& sums);
+
+}  // namespace lethe::agents

@@ -1,0 +1,179 @@
+#include "agents/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace lethe::agents {
+
+namespace {
+
+using configs::Any;
+using configs::OneOf;
+using configs::Options;
+using configs::Range;
+
+constexpr double kMany = 1e15;
+
+void VisitMemory(RunOptions& o, Options& v) {
+  auto& m = o.memory;
+  v("layers", m.layers, Range{1, 64}, "transformer layers");
+  v("dim", m.dim, Range{1, 8192}, "width of the stream");
+  v("heads", m.heads, Range{1, 64}, "attention heads; must divide dim");
+  v("ffn", m.ffn, Range{1, 65536}, "width of the feed-forward part");
+  v("span_limit", m.span_limit, Range{1, 1e9}, "longest span L, steps");
+  v("ramp", m.ramp, Range{1, 1e6}, "a memory fades out over this many steps R after its span");
+  v("initial_span", m.initial_span, Range{1e-6, 0.999999}, "spans start at this share of span_limit");
+  v("positions", o.positions, Range{0, 65536}, "nearest ages with a learned position; 0: unroll_length");
+  v("pre_norm", m.pre_norm, Any{}, "normalise before each part instead of after");
+  v("span_pre_division", m.span_pre_division, Range{1e-3, 1e6}, "divides the span predictor's product; for large span_limit");
+}
+
+void VisitTrain(RunOptions& o, Options& v) {
+  auto& t = o.train;
+  auto& l = o.loss;
+  v("num_envs", t.num_envs, Range{1, 65536}, "environments over all actors; a multiple of actors");
+  v("actors", t.actors, Range{1, 256}, "actor threads");
+  v("learner_threads", t.learner_threads, Range{1, 256}, "threads that compute gradients, each on whole rollouts");
+  v("unroll_length", t.unroll_length, Range{1, 4096}, "steps of a rollout");
+  v("max_policy_lag", t.max_policy_lag, Range{0, 64}, "0: A2C, actors wait for new parameters; more: IMPALA, updates that may pass meanwhile");
+  v("max_steps", t.max_steps, Range{0, kMany}, "environment steps of learning");
+  v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time, whatever the phase; 0: no limit");
+  v("target_score", t.target_score, Range{0, 1e9}, "learning ends early at this mean score with the curriculum at its end; 0: never");
+  v("target_episodes", t.target_episodes, Range{1, 1e6}, "episodes the target score is taken over");
+  v("discount", l.returns.discount, Range{0, 1}, "gamma");
+  v("lambda", l.returns.lambda, Range{0, 1}, "of V-trace and GAE; 1: n-step returns");
+  v("clip_rho", l.returns.clip_rho, Range{0, 1e6}, "largest importance ratio of a temporal difference");
+  v("clip_c", l.returns.clip_c, Range{0, 1e6}, "largest importance ratio of the trace");
+  v("value_weight", l.loss.value, Range{0, 1e6}, "of the squared error of the values");
+  v("entropy_weight", l.loss.entropy, Range{0, 1e6}, "of the entropy bonus");
+  v("normalise_advantages", l.normalise_advantages, Any{}, "to mean 0 and deviation 1 over each batch");
+  v("span_loss", l.span_loss, OneOf{{"all", "ramp"}}, "what is charged: all new memories, or (published code) only those on the ramp");
+  v("span_weight", l.span_weight, Range{0, 1e6}, "alpha of the span loss while learning; 0: memory is free");
+  v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
+}
+
+void VisitOptimizer(OptimizerOptions& o, Options& v) {
+  v("kind", o.kind, OneOf{{"adam", "rmsprop"}}, "how gradients become steps");
+  v("learning_rate", o.learning_rate, Range{0, 10}, "step size");
+  v("beta1", o.beta1, Range{0, 0.999999}, "adam: decay of the mean gradient");
+  v("beta2", o.beta2, Range{0, 0.999999}, "decay of the mean square gradient (rmsprop's alpha)");
+  v("epsilon", o.epsilon, Range{1e-15, 1}, "added to the root of the mean square");
+  v("max_grad_norm", o.max_grad_norm, Range{0, 1e9}, "gradients are scaled down to this norm; 0: never");
+  v("warmup_updates", o.warmup_updates, Range{0, kMany}, "the rate grows linearly over so many updates");
+  v("schedule", o.schedule, OneOf{{"constant", "linear"}}, "linear: falls to 0 at the phase's last step");
+}
+
+void VisitCurriculum(CurriculumOptions& o, Options& v) {
+  v("start", o.start, Range{0, kMany}, "first value of the environment's curriculum parameter; 0: no curriculum");
+  v("factor", o.factor, Range{1, 100}, "growth at every success");
+  v("threshold", o.threshold, Range{-1e9, 1e9}, "mean score that counts as success");
+  v("episodes", o.episodes, Range{1, 1e6}, "episodes the mean is taken over");
+}
+
+void VisitConsolidate(RunOptions& o, Options& v) {
+  auto& c = o.consolidate;
+  v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation after learning; 0: none");
+  v("budget", c.budget, Range{0, kMany}, "ends early at this mean of living memories per layer; 0: never");
+  v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
+  v("value_weight", c.price.value_weight, Range{0, 1e6}, "of the squared difference of the values");
+  v("alpha_start", c.price.alpha_start, Range{1e-9, 1}, "first price of memory");
+  v("alpha_rate", c.price.alpha_rate, Range{0, 10}, "how fast the price follows the difference");
+  v("span_rate", c.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
+}
+
+void VisitLog(RunOptions::Log& o, Options& v) {
+  v("interval_updates", o.interval_updates, Range{1, 1e9}, "updates between lines of metrics.jsonl");
+  v("checkpoint_interval_steps", o.checkpoint_interval_steps, Range{1, kMany}, "environment steps between checkpoints");
+  v("keep_checkpoints", o.keep_checkpoints, Range{1, 1e6}, "newest checkpoints that stay on disk");
+  v("eval_episodes", o.eval_episodes, Range{0, 1e9}, "episodes of the evaluation at the end; 0: none");
+  v("live_seconds", o.live_seconds, Range{0, 1e6}, "seconds between updates of live.safetensors; 0: never");
+}
+
+void Require(bool ok, const std::string& message) {
+  if (!ok) throw std::invalid_argument(message);
+}
+
+}  // namespace
+
+void RunOptions::Visit(Options& v) {
+  v("seed", seed, Range{0, 9e15}, "decides every random number of the run");
+  v("device", device, OneOf{{"cpu", "cuda"}}, "where the policy runs; environments stay on the CPU");
+  v.Section("env", [this](Options& s) {
+    s("id", env.id, OneOf{envs::Ids()}, "environment; `lethe envs` lists them");
+    env.params->Visit(s);
+  }, "environment and its parameters");
+  v.Section("memory", [this](Options& s) { VisitMemory(*this, s); }, "Expire-Span Transformer");
+  v.Section("train", [this](Options& s) { VisitTrain(*this, s); }, "actors and learner");
+  v.Section("optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser while learning");
+  v.Section("curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder levels as the score allows");
+  v.Section("consolidate", [this](Options& s) {
+    VisitConsolidate(*this, s);
+    s.Section("optimizer", [this](Options& inner) { VisitOptimizer(consolidate.optimizer, inner); }, "optimiser of the student");
+  }, "forget all that the solved task does not need");
+  v.Section("log", [this](Options& s) { VisitLog(log, s); }, "what is written and when");
+}
+
+void RunOptions::SetEnv(const std::string& id) {
+  env.params = envs::Find(id).make_params();
+  env.id = id;
+}
+
+void RunOptions::Resolve() {
+  memory.positions = positions > 0 ? positions : train.unroll_length;
+  Require(memory.dim % memory.heads == 0, fmt::format("memory.heads: got {}, allowed: a divisor of memory.dim = {}", memory.heads, memory.dim));
+  memory.head_dim = memory.dim / memory.heads;
+  Require(train.num_envs % train.actors == 0,
+          fmt::format("train.num_envs: got {}, allowed: a multiple of train.actors = {}", train.num_envs, train.actors));
+  loss.ramp = consolidate.price.ramp = memory.ramp;
+  loss.block = static_cast<double>(train.unroll_length);
+  env.params->Check();
+  const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
+  Require(curriculum.start == 0 || !spec.curriculum_parameter.empty(),
+          fmt::format("curriculum.start: {} has no curriculum parameter, allowed: 0", env.id));
+  Require(curriculum.start == 0 || (curriculum.start >= spec.curriculum_min && curriculum.start <= spec.curriculum_max),
+          fmt::format("curriculum.start: got {}, allowed 0 or {}..{} (env.{})", curriculum.start, spec.curriculum_min,
+                      spec.curriculum_max, spec.curriculum_parameter));
+}
+
+std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document) {
+  auto options = std::make_unique<RunOptions>();
+  {
+    configs::Options first;
+    first.Section("env", [&](Options& s) { s("id", options->env.id, OneOf{envs::Ids()}, "environment"); }, "environment");
+    first.ReadKnown(document);
+  }
+  options->SetEnv(options->env.id);
+  configs::Options all;
+  options->Visit(all);
+  all.Read(document);
+  options->Resolve();
+  return options;
+}
+
+std::string ToYaml(RunOptions& options) {
+  configs::Options all;
+  options.Visit(all);
+  return all.ToYaml();
+}
+
+PolicyOptions MakePolicyOptions(const RunOptions& options) {
+  const auto spec = MakeEnvs(options, 1, envs::Purpose::kTrain, 0)->spec();
+  PolicyOptions policy;
+  for (const envs::TokenSpec& token : spec.tokens) policy.vocabularies.push_back(token.vocabulary);
+  policy.num_actions = spec.num_actions;
+  policy.memory = options.memory;
+  return policy;
+}
+
+std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size, envs::Purpose purpose, uint64_t first_row) {
+  envs::BatchOptions batch;
+  batch.size = static_cast<int>(size);
+  batch.seed = static_cast<uint64_t>(options.seed);
+  batch.purpose = purpose;
+  batch.first_index = first_row;
+  return envs::Find(options.env.id).make_batch(*options.env.params, batch);
+}
+
+}  // namespace lethe::agents

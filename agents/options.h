@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agents/actor_critic.h"
+#include "agents/consolidation.h"
+#include "agents/curriculum.h"
+#include "agents/optimizer.h"
+#include "agents/policy.h"
+#include "configs/options.h"
+#include "envs/params.h"
+#include "envs/registry.h"
+
+namespace lethe::agents {
+
+/// Every option of a run: what configs/*.yaml and `key=value` set and config.yaml records. Each line of a Visit is the
+/// option's name, place, range and meaning; nothing else in the program repeats them.
+struct RunOptions {
+  int64_t seed = 1;
+  std::string device = "cpu";
+
+  struct Env {
+    std::string id = "Corridor-v0";
+    std::unique_ptr<envs::Params> params;  ///< of that id
+  } env;
+
+  memory::ExpireSpanOptions memory;
+  int64_t positions = 0;  ///< memory.positions as given; 0: the unroll length
+
+  struct Train {
+    int64_t num_envs = 64, actors = 2, learner_threads = 2, unroll_length = 32, max_policy_lag = 0;
+    int64_t max_steps = 10'000'000;
+    double max_minutes = 0, target_score = 0;
+    int64_t target_episodes = 1024;
+    double span_rate = 1;  ///< learning rate of the span predictors relative to the rest
+  } train;
+  OptimizerOptions optimizer;
+  ActorCriticOptions loss;
+  CurriculumOptions curriculum;
+
+  struct Consolidate {
+    int64_t max_steps = 0;
+    double budget = 0;
+    double span_rate = 1;
+    OptimizerOptions optimizer;
+    ConsolidationOptions price;
+  } consolidate;
+
+  struct Log {
+    int64_t interval_updates = 50, checkpoint_interval_steps = 500'000, keep_checkpoints = 3, eval_episodes = 1000;
+    double live_seconds = 5;
+  } log;
+
+  /// Options that hold for env.id; call SetEnv first (ReadRunOptions does).
+  void Visit(configs::Options& options);
+  /// Makes env.params of this id. Errors: std::invalid_argument with the nearest id.
+  void SetEnv(const std::string& id);
+  /// Copies what follows from other options (positions, ramp of the charges) and checks the rules between them.
+  /// Errors: std::invalid_argument naming the option, its value and what is allowed.
+  void Resolve();
+};
+
+/// Reads a document into options: env.id first, since it decides which env.* options there are.
+/// Errors: configs::OptionError, std::invalid_argument.
+std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document);
+
+/// config.yaml of these options: reading it back gives the same options.
+std::string ToYaml(RunOptions& options);
+
+/// What a policy needs for this run's environment.
+PolicyOptions MakePolicyOptions(const RunOptions& options);
+
+/// The batch of `size` environments whose first row has the given global index.
+std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size, envs::Purpose purpose, uint64_t first_row);
+
+}  // namespace lethe::agents

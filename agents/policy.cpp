@@ -1,0 +1,39 @@
+#include "agents/policy.h"
+
+#include <cmath>
+
+namespace lethe::agents {
+
+using torch::Tensor;
+
+Policy::Policy(const PolicyOptions& options) : options_(options) {
+  encoder_ = register_module("encoder", std::make_shared<TokenEncoder>(options.vocabularies, options.memory.dim));
+  core_ = register_module("memory", std::make_shared<memory::ExpireSpan>(options.memory));
+  const int64_t dim = options.memory.dim;
+  // Small logits at the start: a nearly uniform policy explores.
+  Tensor head = torch::randn({options.num_actions + 1, dim}) / std::sqrt(static_cast<double>(dim));
+  head.slice(0, 0, options.num_actions).mul_(0.01);
+  head_ = register_parameter("head", head);
+  head_bias_ = register_parameter("head_bias", torch::zeros({options.num_actions + 1}));
+}
+
+Policy::Output Policy::Forward(const Tensor& observations, const Tensor& episode_start, const memory::StatePtr& state,
+                               bool want_state) const {
+  Output output;
+  output.memory = core_->Forward(encoder_->Forward(observations), episode_start, state, 1, want_state);
+  output.head = Head(output.memory.y);
+  return output;
+}
+
+PolicyStepper::PolicyStepper(const Policy& policy, const memory::StatePtr& state, int64_t steps)
+    : policy_(policy), rows_(state->rows()), memory_(policy.core().Begin(state, steps)) {}
+
+Tensor PolicyStepper::Step(const uint8_t* observations, const uint8_t* episode_start, memory::Trace* trace) {
+  const torch::NoGradGuard no_grad;
+  const auto tokens = static_cast<int64_t>(policy_.options().vocabularies.size());
+  const Tensor seen = torch::from_blob(const_cast<uint8_t*>(observations), {1, rows_, tokens}, torch::kUInt8);
+  const Tensor x = policy_.encoder().Forward(seen).squeeze(1);
+  return policy_.Head(memory_->Step(x, episode_start, trace)).cpu();
+}
+
+}  // namespace lethe::agents

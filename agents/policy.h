@@ -1,0 +1,60 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <vector>
+
+#include "agents/encoder.h"
+#include "memory/expire_span.h"
+
+namespace lethe::agents {
+
+/// Everything that decides a policy's parameters.
+struct PolicyOptions {
+  std::vector<int> vocabularies;  ///< of the observation's tokens
+  int num_actions = 0;
+  memory::ExpireSpanOptions memory;
+};
+
+/// Steps a policy through one unroll, without gradients.
+class PolicyStepper {
+ public:
+  PolicyStepper(const class Policy& policy, const memory::StatePtr& state, int64_t steps);
+  /// observations [B, tokens] and episode_start [B] of B rows -> [B, num_actions + 1] f32 on the CPU: logits, then value.
+  torch::Tensor Step(const uint8_t* observations, const uint8_t* episode_start, memory::Trace* trace = nullptr);
+  memory::Stepper& memory() { return *memory_; }
+
+ private:
+  const Policy& policy_;
+  const int64_t rows_;
+  std::unique_ptr<memory::Stepper> memory_;
+};
+
+/// Observation tokens -> encoder -> memory core -> one linear head for logits and value.
+/// Threads: Forward and PolicyStepper only read the parameters; several threads may run them while nobody writes.
+class Policy : public torch::nn::Module {
+ public:
+  explicit Policy(const PolicyOptions& options);
+
+  struct Output {
+    torch::Tensor head;          ///< [B, S, num_actions + 1]: logits, then value
+    memory::BlockOutput memory;
+  };
+  /// observations [S, B, tokens] u8, episode_start [B, S] u8. The last slot only looks ahead: its step is not remembered.
+  Output Forward(const torch::Tensor& observations, const torch::Tensor& episode_start, const memory::StatePtr& state,
+                 bool want_state = false) const;
+
+  const PolicyOptions& options() const { return options_; }
+  const memory::Core& core() const { return *core_; }
+  const TokenEncoder& encoder() const { return *encoder_; }
+  torch::Tensor Head(const torch::Tensor& y) const { return torch::linear(y, head_, head_bias_); }
+
+ private:
+  const PolicyOptions options_;
+  std::shared_ptr<TokenEncoder> encoder_;
+  std::shared_ptr<memory::ExpireSpan> core_;
+  torch::Tensor head_, head_bias_;  // [num_actions + 1, dim], [num_actions + 1]
+};
+
+}  // namespace lethe::agents

@@ -1,0 +1,62 @@
+#include "agents/shards.h"
+
+namespace lethe::agents {
+
+namespace {
+
+using torch::Tensor;
+
+Tensor Bytes(const std::vector<uint8_t>& data, std::vector<int64_t> shape) {
+  return torch::from_blob(const_cast<uint8_t*>(data.data()), shape, torch::kUInt8);
+}
+
+void RunForward(const Policy& policy, const memory::StatePtr& state, bool want_state, Shard& shard) {
+  const Rollout& r = *shard.rollout;
+  const Tensor observations = Bytes(r.observations, {r.unroll + 1, r.rows, r.tokens});
+  const Tensor start = Bytes(r.episode_start, {r.unroll + 1, r.rows}).t().contiguous();
+  shard.output = policy.Forward(observations, start, state, want_state);
+  const Tensor head = shard.output.head.detach().cpu().contiguous();
+  shard.head.assign(head.const_data_ptr<float>(), head.const_data_ptr<float>() + head.numel());
+  shard.grad_head.assign(shard.head.size(), 0.0f);
+}
+
+void RunBackward(const FlatParameters& parameters, Shard& shard) {
+  const auto& out = shard.output;
+  std::vector<Tensor> roots{out.head};
+  std::vector<Tensor> grads{torch::from_blob(shard.grad_head.data(), out.head.sizes()).to(out.head.device())};
+  if (shard.grad_span_mean != 0) {
+    roots.push_back(out.memory.span_mean);
+    grads.push_back(torch::full_like(out.memory.span_mean, shard.grad_span_mean));
+  }
+  if (shard.grad_ramp_sum != 0) {
+    roots.push_back(out.memory.ramp_sum);
+    grads.push_back(torch::full_like(out.memory.ramp_sum, shard.grad_ramp_sum));
+  }
+  const auto gradients = torch::autograd::grad(roots, parameters.tensors(), grads, false, false, true);
+  shard.gradient.assign(static_cast<size_t>(parameters.size()), 0.0f);
+  AddFlat(parameters, gradients, shard.gradient);
+  shard.output.head = Tensor();
+}
+
+}  // namespace
+
+std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states,
+                                          bool want_state) {
+  std::vector<Shard> shards(rollouts.size());
+  pool_.Run(static_cast<int>(shards.size()), [&](int i) {
+    const auto k = static_cast<size_t>(i);
+    shards[k].rollout = &rollouts[k];
+    RunForward(policy_, states[k], want_state, shards[k]);
+  });
+  return shards;
+}
+
+std::vector<float> ShardedPolicy::Backward(std::vector<Shard>& shards) {
+  pool_.Run(static_cast<int>(shards.size()), [&](int i) { RunBackward(parameters_, shards[static_cast<size_t>(i)]); });
+  std::vector<float> sum = std::move(shards[0].gradient);
+  for (size_t k = 1; k < shards.size(); ++k)
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += shards[k].gradient[i];
+  return sum;
+}
+
+}  // namespace lethe::agents

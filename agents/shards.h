@@ -1,0 +1,55 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <vector>
+
+#include "agents/flat_parameters.h"
+#include "agents/policy.h"
+#include "agents/rollout.h"
+#include "agents/worker_pool.h"
+
+namespace lethe::agents {
+
+/// One rollout on its way through the learner: forward fills `output` and `head`, a loss fills `grad_*`, backward
+/// fills `gradient`.
+struct Shard {
+  const Rollout* rollout = nullptr;
+  Policy::Output output;
+  std::vector<float> head;        ///< [B, T + 1, actions + 1]
+  std::vector<float> grad_head;   ///< d(loss)/d(head)
+  double grad_span_mean = 0;      ///< d(loss)/d(span_mean)
+  double grad_ramp_sum = 0;       ///< d(loss)/d(ramp_sum), alike for all rows
+  std::vector<float> gradient;    ///< flat
+
+  int64_t slots() const { return rollout->unroll + 1; }
+  int64_t width() const { return rollout->num_actions + 1; }
+  /// Logits and value of row b at slot t, and where their gradient goes.
+  std::span<const float> Head(int64_t row, int64_t slot) const {
+    return {head.data() + (row * slots() + slot) * width(), static_cast<size_t>(width())};
+  }
+  std::span<float> GradHead(int64_t row, int64_t slot) {
+    return {grad_head.data() + (row * slots() + slot) * width(), static_cast<size_t>(width())};
+  }
+};
+
+/// Replays rollouts through a policy with gradients, a thread per rollout, and sums what they give in a fixed order.
+class ShardedPolicy {
+ public:
+  ShardedPolicy(const Policy& policy, const FlatParameters& parameters, WorkerPool& pool)
+      : policy_(policy), parameters_(parameters), pool_(pool) {}
+
+  /// states: memory before each rollout. The heads' gradients come back zeroed.
+  std::vector<Shard> Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states, bool want_state);
+
+  /// Sum of the shards' gradients, in order of the shards.
+  std::vector<float> Backward(std::vector<Shard>& shards);
+
+ private:
+  const Policy& policy_;
+  const FlatParameters& parameters_;
+  WorkerPool& pool_;
+};
+
+}  // namespace lethe::agents

@@ -1,0 +1,387 @@
+#include "agents/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <thread>
+
+#include "agents/actor.h"
+#include "agents/flat_parameters.h"
+#include "agents/param_store.h"
+#include "agents/queue.h"
+
+namespace lethe::agents {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// Learning rate of every parameter relative to the rest: span predictors learn at their own pace.
+std::vector<float> RateScale(const FlatParameters& parameters, double span_rate) {
+  std::vector<float> scale(static_cast<size_t>(parameters.size()), 1.0f);
+  for (const auto& part : parameters.parts()) {
+    const bool is_span = part.name.ends_with(".span") || part.name.ends_with(".span_bias");
+    if (is_span) std::fill_n(scale.begin() + part.offset, part.tensor.numel(), static_cast<float>(span_rate));
+  }
+  return scale;
+}
+
+/// Sums over a log interval.
+struct Interval {
+  double envs = 0, acting = 0, learning = 0, waiting = 0, score = 0, length = 0, earlier = 0, lag = 0, wall = 0;
+  int64_t episodes = 0, env_steps = 0, rollouts = 0;
+  memory::LivingStats living;
+
+  void Add(const Rollout& r, int64_t version) {
+    envs += r.seconds_envs, acting += r.seconds_acting, waiting += r.seconds_waiting;
+    env_steps += r.env_steps;
+    lag += static_cast<double>(version - r.version), ++rollouts;
+    for (const Episode& e : r.episodes) {
+      score += e.score, length += e.length, ++episodes;
+      earlier += static_cast<double>(e.length) * (static_cast<double>(e.length) - 1) / 2;
+    }
+  }
+  void Add(const memory::LivingStats& update) {
+    living.sum.resize(update.sum.size()), living.max.resize(update.max.size());
+    for (size_t l = 0; l < update.sum.size(); ++l) {
+      living.sum[l] += update.sum[l];
+      living.max[l] = std::max(living.max[l], update.max[l]);
+    }
+    living.steps += update.steps;
+  }
+};
+
+double MeanLiving(const memory::LivingStats& living) {
+  double sum = 0;
+  for (const double s : living.sum) sum += s;
+  return sum / static_cast<double>(std::max<int64_t>(living.steps, 1) * static_cast<int64_t>(living.sum.size()));
+}
+
+}  // namespace
+
+std::vector<ParameterLayout> LayoutOf(const FlatParameters& parameters) {
+  std::vector<ParameterLayout> layout;
+  for (const auto& part : parameters.parts()) layout.push_back({part.name, part.tensor.sizes().vec(), part.offset, part.tensor.numel()});
+  return layout;
+}
+
+double FlopsPerStep(const PolicyOptions& options, int64_t unroll, double living) {
+  const auto& m = options.memory;
+  const double dim = static_cast<double>(m.dim), width = static_cast<double>(m.heads * m.head_dim), ffn = static_cast<double>(m.ffn);
+  const double linear = 2 * (4 * dim * width + 2 * dim * ffn);
+  const double near = std::min(living, static_cast<double>(m.positions));
+  const double attention = 4 * living * width + 2 * near * width;
+  const double bank = 4 * living * dim * width / static_cast<double>(unroll);
+  const double head = 2 * dim * (options.num_actions + 1);
+  const double layers = static_cast<double>(m.layers);
+  // Acting runs the network once, learning three times (forward, and backward for inputs and for weights); banked
+  // memories need no gradient of their own.
+  return 4 * (layers * (linear + attention) + head) + 3 * layers * bank;
+}
+
+class Trainer::Impl {
+ public:
+  Impl(const RunOptions& options, TrainerHooks hooks)
+      : options_(options), hooks_(std::move(hooks)), policy_((torch::manual_seed(static_cast<uint64_t>(options.seed)), MakePolicyOptions(options))),
+        pool_(static_cast<int>(std::min(options.train.learner_threads, options.train.actors))),
+        spec_(MakeEnvs(options, 1, envs::Purpose::kTrain, 0)->spec()),
+        curriculum_(options.curriculum, spec_.curriculum_parameter.empty() ? kNaN : spec_.curriculum_max) {
+    policy_.to(torch::Device(options.device));
+    parameters_ = std::make_unique<FlatParameters>(policy_);
+    layout_ = LayoutOf(*parameters_);
+    sharded_ = std::make_unique<ShardedPolicy>(policy_, *parameters_, pool_);
+    state_.parameters = parameters_->Read();
+    state_.actors.resize(static_cast<size_t>(options.train.actors));
+    state_.students.resize(state_.actors.size());
+    state_.curriculum = curriculum_.progress();
+    BeginPhase(options.train.max_steps > 0 ? Phase::kLearn : Phase::kConsolidate);
+  }
+
+  void Restore(TrainerState state) {
+    const Phase phase = state.phase;
+    state_ = std::move(state);
+    parameters_->Write(state_.parameters);
+    curriculum_.Restore(state_.curriculum);
+    MakeOptimizer(phase);
+    optimizer_->mean() = state_.mean;
+    optimizer_->square() = state_.square;
+    optimizer_->set_updates(state_.optimizer_updates);
+    price_.Restore(state_.alpha, state_.kl, state_.pending_kl, state_.pending_episodes);
+    for (size_t i = 0; i < state_.students.size(); ++i)
+      if (state_.students[i] != nullptr) students_[static_cast<int>(i)] = state_.students[i];
+  }
+
+  void InitFrom(const std::vector<float>& values) {
+    state_.parameters = values;
+    parameters_->Write(values);
+    if (state_.phase == Phase::kConsolidate) state_.teacher = values;
+  }
+
+  bool Train() {
+    started_ = Clock::now();
+    seconds_before_ = state_.seconds;
+    if (state_.phase == Phase::kDone) return true;
+    StartActors();
+    bool reached_end = false;
+    try {
+      reached_end = Loop();
+    } catch (...) {
+      StopActors();
+      throw;
+    }
+    StopActors();
+    if (actor_error_) std::rethrow_exception(actor_error_);
+    Checkpoint();
+    return reached_end;
+  }
+
+  const TrainerState& state() const { return state_; }
+  const std::vector<ParameterLayout>& layout() const { return layout_; }
+  const Policy& policy() const { return policy_; }
+
+ private:
+  const OptimizerOptions& OptimizerOf(Phase phase) const {
+    return phase == Phase::kConsolidate ? options_.consolidate.optimizer : options_.optimizer;
+  }
+
+  void MakeOptimizer(Phase phase) {
+    const double span_rate = phase == Phase::kConsolidate ? options_.consolidate.span_rate : options_.train.span_rate;
+    optimizer_ = std::make_unique<Optimizer>(OptimizerOf(phase), static_cast<size_t>(parameters_->size()), RateScale(*parameters_, span_rate));
+  }
+
+  void BeginPhase(Phase phase) {
+    if (phase == Phase::kConsolidate && options_.consolidate.max_steps == 0) phase = Phase::kDone;
+    state_.phase = phase;
+    state_.phase_steps = 0;
+    MakeOptimizer(phase);
+    if (phase == Phase::kConsolidate) {
+      state_.teacher = state_.parameters;
+      price_ = MemoryPrice(options_.consolidate.price);
+      students_.clear();
+      state_.living_average = 0;
+    }
+  }
+
+  void StartActors() {
+    const auto& t = options_.train;
+    params_ = std::make_unique<ParamStore>(t.max_policy_lag, t.actors);
+    queue_ = std::make_unique<Queue<Rollout>>(static_cast<size_t>((t.max_policy_lag + 1) * t.actors));
+    const int64_t rows = t.num_envs / t.actors;
+    for (int64_t i = 0; i < t.actors; ++i) {
+      ActorOptions actor;
+      actor.index = static_cast<int>(i);
+      actor.seed = static_cast<uint64_t>(options_.seed);
+      actor.first_row = static_cast<uint64_t>(i * rows);
+      actor.unroll = t.unroll_length;
+      auto policy = std::make_shared<Policy>(policy_.options());
+      policy->to(torch::Device(options_.device));
+      actors_.push_back(std::make_unique<Actor>(actor, MakeEnvs(options_, rows, envs::Purpose::kTrain, actor.first_row), policy));
+      const ActorState& from = state_.actors[static_cast<size_t>(i)];
+      if (from.memory != nullptr) actors_.back()->Restore(from);
+    }
+    Publish();
+    for (auto& actor : actors_) threads_.emplace_back([this, a = actor.get()] { RunActor(*a); });
+  }
+
+  /// The first exception closes everything and is rethrown by Train.
+  void RunActor(Actor& actor) {
+    try {
+      ActorLoop(actor, *params_, *queue_);
+    } catch (...) {
+      const std::lock_guard lock(error_mutex_);
+      if (!actor_error_) actor_error_ = std::current_exception();
+      queue_->Close();
+      params_->Close();
+    }
+  }
+
+  void StopActors() {
+    params_->Close();
+    queue_->Close();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    actors_.clear();
+  }
+
+  void Publish() {
+    auto version = std::make_shared<ParamVersion>();
+    const bool teaches = state_.phase == Phase::kConsolidate;
+    version->version = state_.updates;
+    version->values = teaches ? state_.teacher : state_.parameters;
+    version->curriculum = curriculum_.value();
+    params_->Publish(std::move(version));
+  }
+
+  /// One rollout per actor; in order of the actors when that decides the result (A2C), else as they come. Empty: closed.
+  std::vector<Rollout> Collect() {
+    std::vector<Rollout> rollouts;
+    while (rollouts.size() < static_cast<size_t>(options_.train.actors)) {
+      auto rollout = queue_->Pop();
+      if (!rollout) return {};
+      rollouts.push_back(std::move(*rollout));
+    }
+    if (options_.train.max_policy_lag == 0)
+      std::sort(rollouts.begin(), rollouts.end(), [](const Rollout& a, const Rollout& b) { return a.actor < b.actor; });
+    return rollouts;
+  }
+
+  int64_t PhaseMaxSteps() const {
+    return state_.phase == Phase::kConsolidate ? options_.consolidate.max_steps : options_.train.max_steps;
+  }
+
+  bool Loop() {
+    auto interval_start = Clock::now(), live = Clock::now();
+    int64_t next_checkpoint = state_.env_steps + options_.log.checkpoint_interval_steps;
+    while (state_.phase != Phase::kDone) {
+      const auto waiting = Clock::now();
+      const auto rollouts = Collect();
+      if (rollouts.empty()) return false;
+      const auto learning = Clock::now();
+      Learn(rollouts);
+      interval_.learning += Since(learning);
+      interval_.wall = Since(interval_start);
+      static_cast<void>(waiting);
+      const bool ended = PhaseEnds();
+      if (state_.updates % options_.log.interval_updates == 0 || ended) {
+        Log();
+        interval_start = Clock::now();
+      }
+      if (ended) {
+        BeginPhase(state_.phase == Phase::kLearn ? Phase::kConsolidate : Phase::kDone);
+        Checkpoint();
+      } else if (state_.env_steps >= next_checkpoint) {
+        Checkpoint();
+        next_checkpoint = state_.env_steps + options_.log.checkpoint_interval_steps;
+      }
+      if (options_.log.live_seconds > 0 && Since(live) >= options_.log.live_seconds && hooks_.live) {
+        hooks_.live(state_.parameters, state_.env_steps);
+        live = Clock::now();
+      }
+      if (state_.phase == Phase::kDone) return true;
+      Publish();
+      params_->Consumed(static_cast<int64_t>(rollouts.size()));
+      const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
+      if (out_of_time || (hooks_.stop && hooks_.stop())) return false;
+    }
+    return true;
+  }
+
+  void Learn(const std::vector<Rollout>& rollouts) {
+    const double progress = static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
+    if (state_.phase == Phase::kConsolidate) {
+      report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters, *optimizer_, price_, students_);
+    } else {
+      report_ = ActorCriticUpdate(rollouts, options_.loss, progress, *sharded_, state_.parameters, *optimizer_);
+    }
+    if (!std::isfinite(report_.grad_norm))
+      throw std::runtime_error(fmt::format("the loss is not finite after {} environment steps (update {}): the run stops here. "
+                                           "The last checkpoint is intact; try a smaller learning rate.", state_.env_steps, state_.updates));
+    parameters_->Write(state_.parameters);
+    for (const Rollout& r : rollouts) {
+      interval_.Add(r, state_.updates);
+      state_.env_steps += r.env_steps;
+      state_.phase_steps += r.env_steps;
+      state_.actors[static_cast<size_t>(r.actor)] = r.end;
+      if (state_.phase != Phase::kLearn) continue;
+      for (const Episode& e : r.episodes) {
+        if (curriculum_.at_hardest()) state_.target.Add(e.score, options_.train.target_episodes);
+        if (options_.curriculum.start > 0) curriculum_.Add(e.score, e.curriculum);
+      }
+    }
+    interval_.Add(report_.living);
+    const double living = MeanLiving(report_.living);
+    state_.living_average = state_.living_average == 0 ? living : 0.98 * state_.living_average + 0.02 * living;
+    ++state_.updates;
+  }
+
+  bool PhaseEnds() const {
+    if (state_.phase_steps >= PhaseMaxSteps()) return true;
+    if (state_.phase == Phase::kLearn)
+      return options_.train.target_score > 0 && curriculum_.at_hardest() && state_.target.last_mean >= options_.train.target_score;
+    return options_.consolidate.budget > 0 && state_.living_average <= options_.consolidate.budget && price_.kl() <= options_.consolidate.price.tolerance;
+  }
+
+  void Log() {
+    TrainingStatus s;
+    s.phase = state_.phase;
+    s.env_steps = state_.env_steps, s.phase_steps = state_.phase_steps, s.phase_max_steps = PhaseMaxSteps(), s.updates = state_.updates;
+    s.seconds = seconds_before_ + Since(started_);
+    const double wall = std::max(interval_.wall, 1e-9);
+    s.steps_per_s = static_cast<double>(interval_.env_steps) / wall;
+    const double total = interval_.envs + interval_.acting + interval_.learning + interval_.waiting;
+    s.share_envs = interval_.envs / total, s.share_acting = interval_.acting / total;
+    s.share_learning = interval_.learning / total, s.share_waiting = interval_.waiting / total;
+    const double episodes = static_cast<double>(interval_.episodes);
+    s.score = interval_.episodes > 0 ? interval_.score / episodes : kNaN;
+    s.episode_length = interval_.episodes > 0 ? interval_.length / episodes : kNaN;
+    s.never_forgetting = interval_.episodes > 0 ? interval_.earlier / interval_.length : kNaN;
+    s.episodes = interval_.episodes;
+    s.curriculum = curriculum_.value();
+    s.curriculum_name = spec_.curriculum_parameter;
+    s.policy_lag = interval_.lag / static_cast<double>(std::max<int64_t>(interval_.rollouts, 1));
+    s.update = report_;
+    s.update.living = interval_.living;
+    s.gflops = FlopsPerStep(policy_.options(), options_.train.unroll_length, MeanLiving(interval_.living)) * s.steps_per_s / 1e9;
+    interval_ = Interval{};
+    if (hooks_.log) hooks_.log(s);
+  }
+
+  void Checkpoint() {
+    state_.seconds = seconds_before_ + Since(started_);
+    state_.mean = optimizer_->mean();
+    state_.square = optimizer_->square();
+    state_.optimizer_updates = optimizer_->updates();
+    state_.curriculum = curriculum_.progress();
+    state_.alpha = price_.alpha(), state_.kl = price_.kl();
+    state_.pending_kl = price_.pending_kl(), state_.pending_episodes = price_.pending_episodes();
+    for (size_t i = 0; i < state_.students.size(); ++i) {
+      const auto found = students_.find(static_cast<int>(i));
+      state_.students[i] = found == students_.end() ? nullptr : found->second;
+    }
+    if (hooks_.checkpoint) hooks_.checkpoint(state_);
+  }
+
+  const RunOptions& options_;
+  const TrainerHooks hooks_;
+  Policy policy_;  // the learner's own; actors have copies
+  WorkerPool pool_;
+  const envs::Spec spec_;
+  Curriculum curriculum_;
+  std::unique_ptr<FlatParameters> parameters_;
+  std::vector<ParameterLayout> layout_;
+  std::unique_ptr<ShardedPolicy> sharded_;
+  std::unique_ptr<Optimizer> optimizer_;
+  MemoryPrice price_{ConsolidationOptions{}};
+  StudentMemory students_;
+  TrainerState state_;
+  UpdateReport report_;
+  Interval interval_;
+  Clock::time_point started_;
+  double seconds_before_ = 0;
+
+  std::unique_ptr<ParamStore> params_;
+  std::unique_ptr<Queue<Rollout>> queue_;
+  std::vector<std::unique_ptr<Actor>> actors_;
+  std::vector<std::thread> threads_;
+  std::mutex error_mutex_;
+  std::exception_ptr actor_error_;  // guarded by error_mutex_ until the threads are joined
+};
+
+Trainer::Trainer(const RunOptions& options, TrainerHooks hooks) : impl_(std::make_unique<Impl>(options, std::move(hooks))) {}
+Trainer::~Trainer() = default;
+void Trainer::Restore(TrainerState state) { impl_->Restore(std::move(state)); }
+void Trainer::InitFrom(const std::vector<float>& parameters) { impl_->InitFrom(parameters); }
+bool Trainer::Train() { return impl_->Train(); }
+const TrainerState& Trainer::state() const { return impl_->state(); }
+const std::vector<ParameterLayout>& Trainer::layout() const { return impl_->layout(); }
+const memory::Core& Trainer::core() const { return impl_->policy().core(); }
+
+}  // namespace lethe::agents

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agents/consolidation.h"
+#include "agents/curriculum.h"
+#include "agents/rollout.h"
+#include "configs/safetensors.h"
+
+namespace lethe::agents {
+
+enum class Phase { kLearn, kConsolidate, kDone };
+std::string PhaseName(Phase phase);
+
+/// Mean score over successive windows of episodes, for decisions that must not depend on time.
+struct ScoreWindow {
+  double sum = 0, last_mean = 0;
+  int64_t count = 0;
+  void Add(double score, int64_t length) {
+    sum += score;
+    if (++count < length) return;
+    last_mean = sum / static_cast<double>(count);
+    sum = 0, count = 0;
+  }
+};
+
+/// Everything that decides how training goes on from an update boundary.
+struct TrainerState {
+  Phase phase = Phase::kLearn;
+  int64_t env_steps = 0;    ///< over all phases
+  int64_t phase_steps = 0;  ///< in this phase
+  int64_t updates = 0;
+  double seconds = 0;       ///< wall time so far, for logs only
+  std::vector<float> parameters;           ///< of the policy that learns; the student in consolidation
+  std::vector<float> teacher;              ///< empty while learning
+  std::vector<float> mean, square;         ///< the optimiser's moments
+  int64_t optimizer_updates = 0;
+  Curriculum::Progress curriculum;
+  ScoreWindow target;
+  double alpha = 0, kl = 0, pending_kl = 0, pending_episodes = 0;  ///< MemoryPrice
+  double living_average = 0;               ///< of consolidation, for the budget
+  std::vector<ActorState> actors;          ///< empty entries: not started
+  std::vector<memory::StatePtr> students;  ///< per actor, in consolidation
+};
+
+/// Name and shape of a parameter in the flat array, so that checkpoints hold tensors a person can read.
+struct ParameterLayout {
+  std::string name;
+  std::vector<int64_t> shape;
+  int64_t offset = 0, size = 0;
+};
+
+/// Writes a checkpoint: weights as policy.* (and teacher.*), optimizer.*, actor<i>.*, student<i>.*, counters in the
+/// metadata. Atomic and checksummed. Errors: as configs::WriteSafetensors.
+void SaveCheckpoint(const std::string& path, const TrainerState& state, const std::vector<ParameterLayout>& layout);
+
+/// Weights alone, for viewers and --init-from.
+void SaveWeights(const std::string& path, const std::vector<float>& parameters, const std::vector<ParameterLayout>& layout,
+                 int64_t env_steps);
+
+/// The inverse of SaveCheckpoint; `core` knows how to restore memory states.
+/// Errors: configs::SafetensorsError, std::invalid_argument naming what does not fit this run's options.
+TrainerState LoadCheckpoint(const configs::SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                            const memory::Core& core, size_t actors);
+
+/// The policy's weights of a checkpoint or live file. Errors: as LoadCheckpoint.
+std::vector<float> LoadWeights(const configs::SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                               const std::string& prefix = "policy.");
+
+}  // namespace lethe::agents

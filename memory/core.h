@@ -1,0 +1,87 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lethe::memory {
+
+/// Named tensors of a saved state, in a stable order.
+using TensorMap = std::map<std::string, torch::Tensor>;
+
+/// What B rows remember between unrolls. Immutable: rollouts, actors and the learner share it by reference.
+class State {
+ public:
+  virtual ~State() = default;
+  virtual int64_t rows() const = 0;
+  /// Stored memories of each layer, over all rows; and the bytes they take.
+  virtual std::vector<int64_t> resident() const = 0;
+  virtual int64_t bytes() const = 0;
+  /// Logical form: per row, in order of time; independent of how memories are packed.
+  virtual TensorMap Save() const = 0;
+};
+using StatePtr = std::shared_ptr<const State>;
+
+/// Living memories (m > 0 for the present query, itself excluded) over the steps of one call, per layer.
+struct LivingStats {
+  std::vector<double> sum;   ///< over rows and steps
+  std::vector<double> max;
+  int64_t steps = 0;         ///< row-steps counted
+};
+
+struct BlockOutput {
+  torch::Tensor y;          ///< [B, T, D]
+  torch::Tensor span_mean;  ///< scalar f64: mean span of the block's new steps, summed over layers (steps)
+  torch::Tensor ramp_sum;   ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published charge)
+  std::vector<torch::Tensor> spans;  ///< per layer [B, T] f64; empty for cores without spans
+  LivingStats living;
+  StatePtr state;           ///< after the block; null unless asked for
+};
+
+/// Per layer, what one step saw: for the viewer and for tests. Cores without attention leave it empty.
+struct Trace {
+  struct Layer {
+    torch::Tensor age;      ///< [B, N] i64, <= 0 where there is no memory
+    torch::Tensor span;     ///< [B, N] f64
+    torch::Tensor mask;     ///< [B, N] f64
+    torch::Tensor weights;  ///< [B, heads, N]
+  };
+  std::vector<Layer> layers;
+};
+
+/// One unroll, step by step, without gradients: at most as many Step calls as Begin was told, then Finish.
+class Stepper {
+ public:
+  virtual ~Stepper() = default;
+  /// x [B, D], episode_start [B] (nonzero: this step is the first of an episode) -> y [B, D], valid until the next call.
+  virtual torch::Tensor Step(const torch::Tensor& x, const uint8_t* episode_start, Trace* trace = nullptr) = 0;
+  /// Living memories of the last step, per row; and the spans of the step itself. Empty for cores without spans.
+  virtual std::vector<std::vector<int32_t>> Living() const = 0;
+  virtual std::vector<std::vector<double>> Spans() const = 0;
+  /// Drops what has expired and returns the state after the steps taken.
+  virtual StatePtr Finish() = 0;
+};
+
+/// A memory: two faces of one function, Forward over a block with gradients and Step over time without.
+/// T calls of Step give what one Forward gives (evaluation mode).
+/// Threads: Forward of one core may run on several threads at once over different rows; parameters must not change meanwhile.
+class Core : public torch::nn::Module {
+ public:
+  /// The state of `rows` rows that remember nothing.
+  virtual StatePtr Start(int64_t rows) const = 0;
+  /// x [B, T, D], episode_start [B, T] u8 on the CPU. The last `lookahead` steps are seen but not remembered: they
+  /// belong to the next block. Fills BlockOutput::state if `want_state`.
+  virtual BlockOutput Forward(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state,
+                              int64_t lookahead = 0, bool want_state = false) const = 0;
+  /// Starts an unroll of at most `steps` steps with the present parameters.
+  virtual std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps) const = 0;
+  /// The inverse of State::Save. Errors: std::invalid_argument naming the tensor that does not fit.
+  virtual StatePtr Restore(const TensorMap& saved) const = 0;
+  /// Rows in the given order; -1 stands for a row that remembers nothing.
+  virtual StatePtr Gather(const StatePtr& state, const std::vector<int64_t>& rows) const = 0;
+};
+
+}  // namespace lethe::memory

@@ -1,0 +1,145 @@
+#include "memory/expire_span_state.h"
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+
+namespace lethe::memory {
+
+namespace {
+
+using torch::Tensor;
+
+const int64_t* Longs(const Tensor& x) { return x.const_data_ptr<int64_t>(); }
+
+/// begin = running sum of count; sets longest.
+void Index(Bank& bank, const std::vector<int64_t>& count) {
+  bank.count = torch::tensor(count, torch::kLong);
+  bank.begin = torch::empty_like(bank.count);
+  int64_t next = 0;
+  for (size_t row = 0; row < count.size(); ++row) {
+    bank.begin.data_ptr<int64_t>()[row] = next;
+    next += count[row];
+    bank.longest = std::max(bank.longest, count[row]);
+  }
+}
+
+Tensor IndexTensor(const std::vector<int64_t>& index, const Tensor& like) {
+  return torch::tensor(index, torch::kLong).to(like.device());
+}
+
+const Tensor& Find(const TensorMap& saved, const std::string& name, torch::ScalarType type, int64_t dims) {
+  const auto found = saved.find(name);
+  if (found == saved.end()) throw std::invalid_argument("memory state: `" + name + "` is missing");
+  if (found->second.dim() != dims || (type != torch::kFloat && found->second.scalar_type() != type))
+    throw std::invalid_argument("memory state: `" + name + "` has the wrong shape or type");
+  return found->second;
+}
+
+std::string Key(size_t layer, const char* what) { return "layer" + std::to_string(layer) + "." + what; }
+
+}  // namespace
+
+std::vector<int64_t> ExpireSpanState::resident() const {
+  std::vector<int64_t> stored;
+  for (const Bank& bank : banks_) stored.push_back(bank.hidden.size(0));
+  return stored;
+}
+
+int64_t ExpireSpanState::bytes() const {
+  int64_t bytes = 0;
+  for (const Bank& bank : banks_) bytes += static_cast<int64_t>(bank.hidden.nbytes() + bank.time.nbytes());
+  return bytes;
+}
+
+TensorMap ExpireSpanState::Save() const {
+  TensorMap saved{{"clock", clock_}};
+  for (size_t layer = 0; layer < banks_.size(); ++layer) {
+    saved[Key(layer, "hidden")] = banks_[layer].hidden.cpu();
+    saved[Key(layer, "time")] = banks_[layer].time;
+    saved[Key(layer, "count")] = banks_[layer].count;
+  }
+  return saved;
+}
+
+Bank EmptyBank(int64_t rows, int64_t dim, const torch::TensorOptions& options) {
+  Bank bank;
+  bank.hidden = torch::empty({0, dim}, options);
+  bank.time = torch::empty({0}, torch::kLong);
+  Index(bank, std::vector<int64_t>(static_cast<size_t>(rows), 0));
+  return bank;
+}
+
+void DropWholeBlocks(const std::vector<std::vector<char>>& dead, int64_t block, std::vector<KeptRow>& kept) {
+  int64_t fewest = std::numeric_limits<int64_t>::max();
+  for (const auto& flags : dead) fewest = std::min<int64_t>(fewest, std::count(flags.begin(), flags.end(), 1));
+  const int64_t dropped = fewest / block * block;
+  for (size_t row = 0; row < kept.size(); ++row) {
+    std::vector<int64_t> banked;
+    int64_t left = dropped;
+    for (size_t i = 0; i < dead[row].size(); ++i) {
+      if (dead[row][i] != 0 && left > 0) {
+        --left;
+      } else {
+        banked.push_back(kept[row].banked[i]);
+      }
+    }
+    kept[row].banked = std::move(banked);
+  }
+}
+
+Bank Repack(const Bank& bank, const Tensor& block, const Tensor& clock, const std::vector<KeptRow>& kept) {
+  const int64_t rows = block.size(0), steps = block.size(1), banked = bank.hidden.size(0);
+  std::vector<int64_t> index, time, count;
+  for (int64_t row = 0; row < rows; ++row) {
+    const KeptRow& keep = kept[static_cast<size_t>(row)];
+    for (const int64_t i : keep.banked) index.push_back(i), time.push_back(Longs(bank.time)[i]);
+    for (const int64_t t : keep.steps) index.push_back(banked + row * steps + t), time.push_back(Longs(clock)[row] + t);
+    count.push_back(static_cast<int64_t>(keep.banked.size() + keep.steps.size()));
+  }
+  Bank next;
+  next.hidden = torch::cat({bank.hidden, block.reshape({rows * steps, -1})}).index_select(0, IndexTensor(index, block));
+  next.time = torch::tensor(time, torch::kLong);
+  Index(next, count);
+  return next;
+}
+
+std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, const std::vector<int64_t>& rows) {
+  std::vector<Bank> banks;
+  for (const Bank& bank : state.banks()) {
+    std::vector<int64_t> index, count;
+    for (const int64_t row : rows) {
+      count.push_back(row < 0 ? 0 : Longs(bank.count)[row]);
+      for (int64_t i = 0; i < count.back(); ++i) index.push_back(Longs(bank.begin)[row] + i);
+    }
+    Bank next;
+    next.hidden = bank.hidden.index_select(0, IndexTensor(index, bank.hidden));
+    next.time = bank.time.index_select(0, torch::tensor(index, torch::kLong));
+    Index(next, count);
+    banks.push_back(std::move(next));
+  }
+  Tensor clock = torch::zeros({static_cast<int64_t>(rows.size())}, torch::kLong);
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (rows[i] >= 0) clock.data_ptr<int64_t>()[i] = Longs(state.clock())[rows[i]];
+  return std::make_shared<ExpireSpanState>(std::move(banks), std::move(clock));
+}
+
+std::shared_ptr<const ExpireSpanState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
+                                                    const torch::TensorOptions& options) {
+  const Tensor clock = Find(saved, "clock", torch::kLong, 1).clone();
+  std::vector<Bank> banks;
+  for (size_t layer = 0; layer < static_cast<size_t>(layers); ++layer) {
+    Bank bank;
+    bank.hidden = Find(saved, Key(layer, "hidden"), torch::kFloat, 2).to(options).clone();
+    bank.time = Find(saved, Key(layer, "time"), torch::kLong, 1).clone();
+    const Tensor count = Find(saved, Key(layer, "count"), torch::kLong, 1).contiguous();
+    Index(bank, std::vector<int64_t>(Longs(count), Longs(count) + count.size(0)));
+    if (bank.hidden.size(1) != dim || bank.hidden.size(0) != bank.time.size(0) || count.size(0) != clock.size(0) ||
+        count.sum().item<int64_t>() != bank.time.size(0))
+      throw std::invalid_argument("memory state: layer " + std::to_string(layer) + " does not fit this memory");
+    banks.push_back(std::move(bank));
+  }
+  return std::make_shared<ExpireSpanState>(std::move(banks), clock);
+}
+
+}  // namespace lethe::memory

@@ -1,0 +1,7 @@
+#define LETHE_ISA avx2
+#include "memory/kernels/expire_attention_impl.h"
+
+namespace lethe::memory::avx2 {
+extern const ExpireAttentionKernels<float> kFloat = kKernels<float>;
+extern const ExpireAttentionKernels<double> kDouble = kKernels<double>;
+}  // namespace lethe::memory::avx2

@@ -1,0 +1,158 @@
+#pragma once
+
+// Vectors, exp and a small matrix product for the kernels of this folder.
+//
+// Included only by *_avx512.cpp, *_avx2.cpp and *_baseline.cpp, which are compiled for different machines. Each sets
+// LETHE_ISA, the namespace of everything here: two builds of one template must never share a name, or the linker
+// would keep whichever it saw first. For the same reason nothing here uses the standard library.
+
+#include <cstdint>
+
+#ifndef LETHE_ISA
+#error "define LETHE_ISA (avx512, avx2 or baseline) before including a kernel header"
+#endif
+
+namespace lethe::memory::LETHE_ISA {
+
+/// 64 bytes of T: one AVX-512 register; the compiler splits it where registers are smaller.
+template <class T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  typedef float type __attribute__((vector_size(64), aligned(sizeof(float)), may_alias));
+};
+template <>
+struct VecOf<double> {
+  typedef double type __attribute__((vector_size(64), aligned(sizeof(double)), may_alias));
+};
+template <class T>
+using Vec = typename VecOf<T>::type;
+
+template <class T>
+inline constexpr int kLanes = 64 / sizeof(T);
+
+template <class T>
+inline constexpr int64_t PadToLanes(int64_t n) {
+  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
+template <class T>
+inline Vec<T> Load(const T* p) {
+  return *reinterpret_cast<const Vec<T>*>(p);
+}
+template <class T>
+inline void Store(T* p, Vec<T> v) {
+  *reinterpret_cast<Vec<T>*>(p) = v;
+}
+template <class T>
+inline Vec<T> Broadcast(T x) {
+  return Vec<T>{} + x;
+}
+template <class T>
+inline T Sum(Vec<T> v) {
+  T sum = 0;
+  for (int i = 0; i < kLanes<T>; ++i) sum += v[i];
+  return sum;
+}
+template <class T>
+inline T Max(Vec<T> v) {
+  T max = v[0];
+  for (int i = 1; i < kLanes<T>; ++i) max = v[i] > max ? v[i] : max;
+  return max;
+}
+
+/// exp, relative error about 1e-7; arguments below -87 give 0 to float precision.
+inline Vec<float> Exp(Vec<float> x) {
+  typedef int32_t Bits __attribute__((vector_size(64)));
+  const Vec<float> lowest = Broadcast(-87.0f), highest = Broadcast(88.0f);
+  x = x < lowest ? lowest : (x > highest ? highest : x);
+  // Adding 1.5 * 2^23 rounds x / ln 2 to the nearest integer n and leaves n in the low bits.
+  const float magic = 12582912.0f;
+  const Vec<float> shifted = x * 1.44269504f + magic;
+  const Vec<float> n = shifted - magic;
+  const Vec<float> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vec<float> p = Broadcast(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const Bits exponent = ((Bits)shifted + 127) << 23;
+  return p * (Vec<float>)exponent;
+}
+
+/// Float64 serves the tests and finite differences: full precision before speed.
+inline Vec<double> Exp(Vec<double> x) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_exp(x[i]);
+  return x;
+}
+
+#ifdef __AVX512F__
+inline constexpr int kTileRows = 8;  // 8 x 2 accumulators of 32 registers
+#else
+inline constexpr int kTileRows = 3;  // 3 x 2 x 2 half-width accumulators of 16 registers
+#endif
+
+/// One tile of Product: Rows rows and Vecs vectors of C stay in registers while k runs.
+template <class T, int Rows, int Vecs>
+inline void ProductTile(int64_t depth, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb, T* c,
+                        int64_t ldc, bool accumulate) {
+  Vec<T> sum[Rows][Vecs];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < Vecs; ++v) sum[i][v] = accumulate ? Load(c + i * ldc + v * kLanes<T>) : Vec<T>{};
+  for (int64_t k = 0; k < depth; ++k) {
+    Vec<T> bk[Vecs];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vecs; ++v) bk[v] = Load(b + k * ldb + v * kLanes<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const T aik = a[i * a_row + k * a_col];
+#pragma GCC unroll 2
+      for (int v = 0; v < Vecs; ++v) sum[i][v] += aik * bk[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < Vecs; ++v) Store(c + i * ldc + v * kLanes<T>, sum[i][v]);
+}
+
+template <class T, int Rows, int Vecs>
+inline void ProductRest(int64_t rows, int64_t depth, const T* a, int64_t a_row, int64_t a_col, const T* b,
+                        int64_t ldb, T* c, int64_t ldc, bool accumulate) {
+  if constexpr (Rows > 0) {
+    if (rows == Rows) {
+      ProductTile<T, Rows, Vecs>(depth, a, a_row, a_col, b, ldb, c, ldc, accumulate);
+    } else {
+      ProductRest<T, Rows - 1, Vecs>(rows, depth, a, a_row, a_col, b, ldb, c, ldc, accumulate);
+    }
+  }
+}
+
+/// C[rows, cols] = A[rows, depth] B[depth, cols], added to C if `accumulate`.
+/// A is read element by element at a[i * a_row + k * a_col], so it may be transposed. Rows of B and C are contiguous
+/// and `cols` is a multiple of kLanes: pad, and keep the padding of B finite.
+template <class T>
+inline void Product(int64_t rows, int64_t cols, int64_t depth, const T* a, int64_t a_row, int64_t a_col, const T* b,
+                    int64_t ldb, T* c, int64_t ldc, bool accumulate) {
+  int64_t j = 0;
+  for (; j + 2 * kLanes<T> <= cols; j += 2 * kLanes<T>) {
+    int64_t i = 0;
+    for (; i + kTileRows <= rows; i += kTileRows)
+      ProductTile<T, kTileRows, 2>(depth, a + i * a_row, a_row, a_col, b + j, ldb, c + i * ldc + j, ldc, accumulate);
+    ProductRest<T, kTileRows - 1, 2>(rows - i, depth, a + i * a_row, a_row, a_col, b + j, ldb, c + i * ldc + j, ldc,
+                                     accumulate);
+  }
+  if (j < cols) {
+    int64_t i = 0;
+    for (; i + kTileRows <= rows; i += kTileRows)
+      ProductTile<T, kTileRows, 1>(depth, a + i * a_row, a_row, a_col, b + j, ldb, c + i * ldc + j, ldc, accumulate);
+    ProductRest<T, kTileRows - 1, 1>(rows - i, depth, a + i * a_row, a_row, a_col, b + j, ldb, c + i * ldc + j, ldc,
+                                     accumulate);
+  }
+}
+
+}  // namespace lethe::memory::LETHE_ISA
