@@ -31,21 +31,25 @@ struct Outcome {
 ///   R(params)   rules for these parameters; they are in range
 /// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
 template <class R>
-concept Environment = requires(const R& rules, typename R::State& state, const typename R::State& seen,
-                               Stream& random, uint8_t* tokens, float* metrics, const Json& record) {
+concept Environment = requires(const R& rules, typename R::State& state, const typename R::State& seen, Stream& random,
+                               uint8_t* tokens, float* metrics, const Json& record) {
+  requires std::is_trivially_copyable_v<typename R::State>;
+  requires std::has_unique_object_representations_v<typename R::State>;
   R(std::declval<const typename R::Params&>());
-  { rules.MakeSpec() } -> std::same_as<Spec>;                    // without hint and "steps"
-  { rules.Reset(state, random) };                                // draws a level and starts on it
-  { rules.Load(state, record) };                                 // starts on a recorded level, or throws
-  { rules.Record(seen) } -> std::same_as<Json>;                  // the hidden quantities of the level
-  { rules.Limit(seen) } -> std::convertible_to<int64_t>;         // steps of this level, if max_steps is 0
-  { rules.Step(state, uint8_t{}) } -> std::same_as<Outcome>;
-  { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;     // returns the place after the last token
-  { rules.Metrics(seen, metrics) };                              // without "steps"
-  { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;
-  { rules.IsCue(seen) } -> std::convertible_to<bool>;
+  { R::kFamily } -> std::convertible_to<std::string>;
+  { R::kVersion } -> std::convertible_to<int>;
+  { rules.MakeSpec() } -> std::same_as<Spec>;                 // without hint and "steps"
+  rules.Reset(state, random);                                 // draws a level and starts on it
+  rules.Load(state, record);                                  // starts on a recorded level, or throws
+  { rules.Record(seen) } -> std::same_as<Json>;               // the hidden quantities of the level
+  { rules.Limit(seen) } -> std::convertible_to<int64_t>;      // steps of this level, if max_steps is 0
+  { rules.Step(state, uint8_t{}) } -> std::same_as<Outcome>;  // the action is in the table
+  { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;  // returns the place after the last token
+  rules.Metrics(seen, metrics);                               // of the finished episode, without "steps"
+  { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;     // not asked after termination
+  { rules.IsCue(seen) } -> std::convertible_to<bool>;         // the observation shows the secret
   { rules.Text(seen) } -> std::convertible_to<std::string>;
-} && std::is_trivially_copyable_v<typename R::State> && std::has_unique_object_representations_v<typename R::State>;
+};
 
 /// Lifts the rules of one environment to a batch of them.
 template <Environment R>
@@ -156,31 +160,31 @@ class Batch final : public EnvBatch {
   }
 
   static void CheckOptions(const BatchOptions& options) {
-    if (options.size < 1) throw std::invalid_argument(fmt::format("batch size is {}; allowed: 1 or more", options.size));
-    constexpr uint64_t kEnd = uint64_t{1} << 32;
-    if (options.first_index > kEnd - static_cast<uint64_t>(options.size)) {
-      throw std::invalid_argument(fmt::format("first_index is {}; allowed with size {}: 0 to {}", options.first_index,
-                                              options.size, kEnd - static_cast<uint64_t>(options.size)));
-    }
+    if (options.size < 1) throw std::invalid_argument(fmt::format("batch size is {}; allowed: >= 1", options.size));
+    const uint64_t last = (uint64_t{1} << 32) - static_cast<uint64_t>(options.size);  // the key has 32 bits for it
+    if (options.first_index <= last) return;
+    throw std::invalid_argument(
+        fmt::format("first_index is {}; allowed with size {}: 0..{}", options.first_index, options.size, last));
   }
 
   void CheckRow(int row) const {
     if (row >= 0 && row < size()) return;
-    throw std::out_of_range(fmt::format("row is {}; allowed: 0 to {}", row, size() - 1));
+    throw std::out_of_range(fmt::format("row is {}; allowed: 0..{}", row, size() - 1));
   }
 
   void CheckStarted(int row) const {
     CheckRow(row);
-    if (clocks_[row].phase == kNotStarted) throw std::logic_error(fmt::format("row {} has no episode yet: call Reset", row));
+    if (clocks_[row].phase != kNotStarted) return;
+    throw std::logic_error(fmt::format("row {} has no episode yet: call Reset", row));
   }
 
   // One pass over all actions costs less than a check in the loop, and a bad one changes nothing.
   void CheckActions(const uint8_t* actions) const {
-    if (*std::max_element(actions, actions + size()) < spec_.num_actions) [[likely]] return;
+    if (*std::max_element(actions, actions + size()) < spec_.num_actions) return;
     for (int row = 0; row < size(); ++row) {
       if (actions[row] < spec_.num_actions || clocks_[row].phase != kRunning) continue;
       throw std::invalid_argument(
-          fmt::format("action of row {} is {}; allowed: 0 to {}", row, actions[row], spec_.num_actions - 1));
+          fmt::format("action of row {} is {}; allowed: 0..{}", row, actions[row], spec_.num_actions - 1));
     }
   }
 
@@ -188,7 +192,8 @@ class Batch final : public EnvBatch {
 
   void Begin(int row) {
     Clock& clock = clocks_[row];
-    Stream random(options_.seed, options_.purpose, static_cast<uint32_t>(options_.first_index) + row, clock.next_episode++);
+    Stream random(options_.seed, options_.purpose, static_cast<uint32_t>(options_.first_index) + row,
+                  clock.next_episode++);
     rules_.Reset(states_[row], random);
     Start(row, curriculum_);
   }
@@ -243,8 +248,8 @@ class Batch final : public EnvBatch {
     return identity;
   }
 
-  const P params_;         // as configured
-  R rules_;                // with the curriculum's present value
+  const P params_;  // as configured
+  R rules_;         // with the curriculum's present value
   const Spec spec_;
   BatchOptions options_;
   int64_t curriculum_ = 0;

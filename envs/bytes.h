@@ -15,7 +15,7 @@ namespace lethe::envs {
 /// Values without padding, so that equal values have equal bytes. Floats are let in: no NaN is ever stored.
 template <class T>
 concept PlainBytes = std::is_trivially_copyable_v<T> &&
-                     (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
+    (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
 
 /// Collects values as bytes in the machine's own order.
 class ByteWriter {
@@ -64,7 +64,9 @@ class ByteReader {
   }
 
  private:
-  [[noreturn]] static void ThrowDamaged() { throw std::invalid_argument("saved environments are damaged or cut short"); }
+  [[noreturn]] static void ThrowDamaged() {
+    throw std::invalid_argument("saved environments are damaged or cut short");
+  }
 
   uint64_t ReadCount(size_t item_size) {
     uint64_t count = 0;

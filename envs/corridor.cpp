@@ -27,8 +27,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -106,8 +109,7 @@ class Corridor {
     const bool uniform = params_.length_dist == "uniform";
     const int64_t length = uniform ? random.Between(params_.length_min, params_.length_max)
                                    : random.LogUniformBetween(params_.length_min, params_.length_max);
-    const auto cue = static_cast<uint16_t>(random.Between(1, colors_));
-    state = {.length = static_cast<int32_t>(length), .column = 1, .row = 1, .cue = cue, .doors = {}};
+    Start(state, length, random.Between(1, colors_));
     for (int slot = 0; slot < colors_; ++slot) state.doors[slot] = static_cast<uint8_t>(slot + 1);
     random.Shuffle(std::span(state.doors).first(colors_));
   }
@@ -115,7 +117,7 @@ class Corridor {
   void Load(State& state, const Json& record) const {
     const int64_t length = IntegerField(record, "length", params_.length_min, params_.length_max);
     const int64_t cue = IntegerField(record, "cue", 1, colors_);
-    state = {.length = static_cast<int32_t>(length), .column = 1, .row = 1, .cue = static_cast<uint16_t>(cue), .doors = {}};
+    Start(state, length, cue);
     LoadDoors(state, Field(record, "doors"));
   }
 
@@ -172,6 +174,13 @@ class Corridor {
   }
 
  private:
+  static void Start(State& state, int64_t length, int64_t cue) {
+    state = {};
+    state.length = static_cast<int32_t>(length);
+    state.cue = static_cast<uint16_t>(cue);
+    state.row = state.column = 1;
+  }
+
   // The slot whose door is at this cell, or -1.
   int SlotAt(const State& state, int row, int column) const {
     const int slot = 2 * (state.length - column) + (row == 2);
@@ -223,25 +232,29 @@ class Corridor {
 
   Params params_;
   int view_;
-  int half_;          // cells seen on each side of the agent
+  int half_;  // cells seen on each side of the agent
   int colors_;
-  int door_columns_;  // the last columns, that have doors
-  std::array<uint8_t, 2 * 15 * 15> empty_view_{};  // seen where neither the signal nor an end is in view
+  // The last columns, that have doors.
+  int door_columns_;
+  // What is seen where neither the signal nor the far end is in view.
+  std::array<uint8_t, 2 * 15 * 15> empty_view_{};
 };
 
 // Random success exact, by following the distribution over cells; 0 stands for less than 1e-90.
-LETHE_REGISTER_ENV(Corridor, {
-    {"Corridor-v0", {}, {1, 0.5, 0.00959}},
-    {"Corridor-Short-v0", {{"length_max", 20}}, {1, 0.5, 0.10463}},
-    {"Corridor-4c-v0", {{"colors", 4}}, {1, 0.25, 0.00663}},
-    {"Corridor-8c-v0", {{"colors", 8}, {"length_min", 5}}, {1, 0.125, 0.00375}},
-    {"Corridor-1k-v0", {{"length_min", 1'000}, {"length_max", 1'000}}, {1, 0.5, 0}},
-    {"Corridor-10k-v0", {{"length_min", 10'000}, {"length_max", 10'000}}, {1, 0.5, 0}},
-    {"Corridor-100k-v0", {{"length_min", 100'000}, {"length_max", 100'000}}, {1, 0.5, 0}},
-    {"Corridor-1k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 1'000}}, {1, 0.5, 0.05979}},
-    {"Corridor-10k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 10'000}}, {1, 0.5, 0.04282}},
-    {"Corridor-100k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 100'000}}, {1, 0.5, 0.03335}},
-});
+LETHE_REGISTER_ENV(
+    Corridor,
+    {
+        {"Corridor-v0", {}, {1, 0.5, 0.00959}},
+        {"Corridor-Short-v0", {{"length_max", 20}}, {1, 0.5, 0.10463}},
+        {"Corridor-4c-v0", {{"colors", 4}}, {1, 0.25, 0.00663}},
+        {"Corridor-8c-v0", {{"colors", 8}, {"length_min", 5}}, {1, 0.125, 0.00375}},
+        {"Corridor-1k-v0", {{"length_min", 1'000}, {"length_max", 1'000}}, {1, 0.5, 0}},
+        {"Corridor-10k-v0", {{"length_min", 10'000}, {"length_max", 10'000}}, {1, 0.5, 0}},
+        {"Corridor-100k-v0", {{"length_min", 100'000}, {"length_max", 100'000}}, {1, 0.5, 0}},
+        {"Corridor-1k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 1'000}}, {1, 0.5, 0.05979}},
+        {"Corridor-10k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 10'000}}, {1, 0.5, 0.04282}},
+        {"Corridor-100k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 100'000}}, {1, 0.5, 0.03335}},
+    });
 
 }  // namespace
 }  // namespace lethe::envs

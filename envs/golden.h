@@ -19,8 +19,8 @@ namespace lethe::envs {
 // Whoever loads `level` and plays `actions` has to get the rest: exactly, rewards within 1e-6 * max(1, |reward|).
 
 struct ReplayReport {
-  int matched = 0;  ///< episodes that came out the same
-  int total = 0;    ///< episodes in the file
+  int matched = 0;               ///< episodes that came out the same
+  int total = 0;                 ///< episodes in the file
   std::string first_difference;  ///< line 3 "walks past": step 5: obs[6][7]: expected 3, got 1; "" if none
 };
 

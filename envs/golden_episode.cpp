@@ -23,7 +23,8 @@ uint8_t ReadByte(const Json& value, const std::string& name) {
 }
 
 bool ReadFlag(const Json& value, const std::string& name) {
-  if (!value.is_boolean()) throw std::invalid_argument(fmt::format("{} is {}; allowed: true or false", name, value.dump()));
+  if (!value.is_boolean())
+    throw std::invalid_argument(fmt::format("{} is {}; allowed: true or false", name, value.dump()));
   return value.get<bool>();
 }
 
@@ -75,7 +76,8 @@ std::string Compare(const std::string& what, const T& expected, const T& got) {
 }
 
 std::string CompareObs(size_t index, const Tokens& expected, const Tokens& got) {
-  if (expected.size() != got.size()) return Compare(fmt::format("length of obs[{}]", index), expected.size(), got.size());
+  if (expected.size() != got.size())
+    return Compare(fmt::format("length of obs[{}]", index), expected.size(), got.size());
   const auto [at, other] = std::ranges::mismatch(expected, got);
   if (at == expected.end()) return "";
   return Compare(fmt::format("obs[{}][{}]", index, at - expected.begin()), *at, *other);
@@ -94,7 +96,9 @@ std::string CompareMetrics(const std::map<std::string, double>& expected, const 
   for (const auto& [name, value] : expected) {
     if (!got.contains(name)) return fmt::format("metrics: {} is not reported", name);
     // Batches report float.
-    if (auto text = Compare("metrics: " + name, static_cast<float>(value), static_cast<float>(got.at(name))); !text.empty()) return text;
+    if (auto text = Compare("metrics: " + name, static_cast<float>(value), static_cast<float>(got.at(name)));
+        !text.empty())
+      return text;
   }
   for (const auto& [name, value] : got) {
     if (!expected.contains(name)) return fmt::format("metrics: {} is missing in the file", name);

@@ -20,6 +20,8 @@ const Entry* FindOrNull(const std::string& id) {
   return found == entries.end() ? nullptr : found->get();
 }
 
+const std::string& FamilyOf(const std::unique_ptr<const Entry>& entry) { return entry->family; }
+
 std::vector<std::string> Families() {
   std::vector<std::string> families;
   for (const auto& entry : Entries()) {
@@ -52,8 +54,8 @@ const Entry& FindFamily(const std::string& family, int version) {
 void Add(Entry entry) {
   if (FindOrNull(entry.id)) throw std::logic_error("environment registered twice: " + entry.id);
   auto& entries = Entries();
-  entries.push_back(std::make_unique<const Entry>(std::move(entry)));
-  std::ranges::stable_sort(entries, {}, [](const auto& item) -> const std::string& { return item->family; });
+  const auto end_of_family = std::ranges::upper_bound(entries, entry.family, {}, FamilyOf);
+  entries.insert(end_of_family, std::make_unique<const Entry>(std::move(entry)));
 }
 
 }  // namespace lethe::envs

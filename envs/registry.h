@@ -79,6 +79,6 @@ bool Register(const std::vector<Variant>& variants) {
 
 /// One line at the end of an environment's file: LETHE_REGISTER_ENV(Rules, {variant, ...}).
 #define LETHE_REGISTER_ENV(Rules, ...) \
-  [[maybe_unused]] static const bool registered_##Rules = ::lethe::envs::Register<Rules>(__VA_ARGS__)
+  [[maybe_unused]] static const bool kRegistered##Rules = ::lethe::envs::Register<Rules>(__VA_ARGS__)
 
 }  // namespace lethe::envs

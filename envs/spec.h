@@ -16,14 +16,14 @@ struct TokenSpec {
 struct Spec {
   std::string family;  ///< "Corridor", without variant and version
   int version = 0;
-  int num_actions = 0;                      ///< actions are 0 .. num_actions - 1
-  std::vector<std::string> action_names;    ///< num_actions names
-  std::vector<TokenSpec> tokens;            ///< an observation is tokens.size() uint8, in this order
-  std::vector<std::string> metric_names;    ///< reported when an episode ends; the last one is "steps"
-  std::string score_metric = "success";     ///< one of metric_names: the number agents are compared by
-  std::string curriculum_parameter;         ///< integer parameter that makes levels harder; "" = none
-  double curriculum_min = 0;                ///< its easiest value
-  double curriculum_max = 0;                ///< its hardest value: the configured one
+  int num_actions = 0;                    ///< actions are 0 .. num_actions - 1
+  std::vector<std::string> action_names;  ///< num_actions names
+  std::vector<TokenSpec> tokens;          ///< an observation is tokens.size() uint8, in this order
+  std::vector<std::string> metric_names;  ///< reported when an episode ends; the last one is "steps"
+  std::string score_metric = "success";   ///< one of metric_names: the number agents are compared by
+  std::string curriculum_parameter;       ///< integer parameter that makes levels harder; "" = none
+  double curriculum_min = 0;              ///< its easiest value
+  double curriculum_max = 0;              ///< its hardest value: the configured one
 };
 
 /// Why episodes are played. Part of the random key, so that no level of an evaluation was trained on.
@@ -32,10 +32,10 @@ enum class Purpose : uint32_t { kTrain, kEvaluate, kDemonstrate };
 /// How to build a batch. Row i is the environment of global index first_index + i: the same seed, purpose,
 /// index and episode number give the same level, however the rows are split over batches and threads.
 struct BatchOptions {
-  int size = 1;               ///< number of environments, > 0
+  int size = 1;  ///< number of environments, > 0
   uint64_t seed = 0;
   Purpose purpose = Purpose::kTrain;
-  uint64_t first_index = 0;   ///< global index of row 0; first_index + size <= 2^32
+  uint64_t first_index = 0;  ///< global index of row 0; first_index + size <= 2^32
 };
 
 /// Where one Step of a batch writes. Each pointer has `size` entries; observations has size * tokens.size(),

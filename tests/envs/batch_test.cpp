@@ -110,7 +110,8 @@ TEST_P(BatchTest, RestoredAtAnyStepItHasTheSameFuture) {
       got.Step(*twin);
       ASSERT_EQ(expected, got) << "saved at " << t << ", " << ahead << " steps ahead";
     }
-    for (int row = 0; row < 3; ++row) ASSERT_TRUE(std::ranges::equal(batch->EpisodeMetrics(row), twin->EpisodeMetrics(row)));
+    for (int row = 0; row < 3; ++row)
+      ASSERT_TRUE(std::ranges::equal(batch->EpisodeMetrics(row), twin->EpisodeMetrics(row)));
     batch->Restore(saved);
   }
 }
@@ -188,7 +189,10 @@ TEST_P(BatchTest, DamagedOrForeignBytesAreRefused) {
   longer.push_back({});
   EXPECT_THROW(batch->Restore(longer), std::invalid_argument);
   EXPECT_THAT(ErrorOf([&] { Make({.size = 3})->Restore(saved); }), HasSubstr("size is 2; this batch has 3"));
-  EXPECT_THAT(ErrorOf([&] { Make({.size = 2}, {{"step_cost", 0.5}})->Restore(saved); }), HasSubstr("step_cost is 0.0; this batch has 0.5"));
+  EXPECT_THAT(ErrorOf([&] {
+                Make({.size = 2}, {{"step_cost", 0.5}})->Restore(saved);
+              }),
+              HasSubstr("step_cost is 0.0; this batch has 0.5"));
   EXPECT_EQ(batch->Save(), saved);
 }
 

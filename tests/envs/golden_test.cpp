@@ -68,7 +68,7 @@ TEST_F(GoldenTest, TheFirstDifferenceIsNamed) {
   EXPECT_EQ(DifferenceOf(Changed("/metrics/steps", 23)), prefix + "metrics: steps: expected 23, got 24");
   EXPECT_EQ(DifferenceOf(Changed("/metrics/depth", 1)), prefix + "metrics: depth is not reported");
   EXPECT_EQ(DifferenceOf(Changed("/metrics", {{"steps", 24}})), prefix + "metrics: length is missing in the file");
-  EXPECT_EQ(DifferenceOf(Changed("/actions/0", 9)), prefix + "action of row 0 is 9; allowed: 0 to 3");
+  EXPECT_EQ(DifferenceOf(Changed("/actions/0", 9)), prefix + "action of row 0 is 9; allowed: 0..3");
 }
 
 TEST_F(GoldenTest, ALevelThatCannotBePlayedIsADifference) {
@@ -111,22 +111,27 @@ TEST_F(GoldenTest, MalformedFilesAreErrorsWithTheirLine) {
   EXPECT_THAT(ErrorOfFile({Changed("/metrics", 1)}), HasSubstr("metrics is no JSON object"));
   EXPECT_THAT(ErrorOfFile({Changed("/metrics/steps", "24")}), HasSubstr("metrics.steps is \"24\""));
   EXPECT_THAT(ErrorOfFile({}), HasSubstr("holds no episode"));
-  EXPECT_THAT(ErrorOf([] { ReplayFile("/nowhere/corridor.jsonl"); }), HasSubstr("/nowhere/corridor.jsonl: cannot be opened"));
+  EXPECT_THAT(ErrorOf([] { ReplayFile("/nowhere/corridor.jsonl"); }),
+              HasSubstr("/nowhere/corridor.jsonl: cannot be opened"));
 }
 
 TEST_F(GoldenTest, ActionsMustEndWithTheEpisode) {
   Json line = Json::parse(Lines()[0]);
-  for (const char* key : {"actions", "obs", "rewards", "terminated", "truncated"}) line[key].erase(line[key].size() - 1);
+  for (const char* key : {"actions", "obs", "rewards", "terminated", "truncated"})
+    line[key].erase(line[key].size() - 1);
   EXPECT_THAT(DifferenceOf(line.dump()), HasSubstr("the last action does not end the episode"));
   line = Json::parse(Lines()[0]);
-  for (const char* key : {"actions", "obs", "rewards", "terminated", "truncated"}) line[key].push_back(line[key].back());
+  for (const char* key : {"actions", "obs", "rewards", "terminated", "truncated"})
+    line[key].push_back(line[key].back());
   EXPECT_THAT(DifferenceOf(line.dump()), HasSubstr("number of steps: expected 7, got 6"));
 }
 
 TEST_F(GoldenTest, RecordedEpisodesMatch) {
   std::vector<std::string> lines;
   Stream random(1, Purpose::kTrain, 0, 0);
-  const Policy act = [&](const EnvBatch& batch, auto) { return static_cast<uint8_t>(random.Below(batch.spec().num_actions)); };
+  const Policy act = [&](const EnvBatch& batch, auto) {
+    return static_cast<uint8_t>(random.Below(batch.spec().num_actions));
+  };
   for (const std::string& id : Ids()) {
     const auto batch = MakeBatch(id, {.size = 1}, {{"max_steps", 30}, {"step_cost", 0.01}, {"hint", true}});
     lines.push_back(RecordEpisode(id + ", random", *batch, act));

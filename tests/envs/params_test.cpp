@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "configs/options.h"
 #include "tests/envs/play.h"
 
 namespace lethe::envs {
@@ -50,6 +51,18 @@ TEST(Params, CanBeVisitedByAnyStruct) {
   } count;
   Corridor()->Visit(count);
   EXPECT_EQ(count.numbers, 9);
+}
+
+TEST(Params, CanBeASectionOfTheOptions) {
+  const auto params = Corridor();
+  configs::Options options;
+  options.Section("env", *params, "the environment");
+  configs::Document document;
+  document.Override("env.length_max=50");
+  document.Override("env.length_dist=log_uniform");
+  options.Read(document);
+  EXPECT_EQ(params->Get("length_max"), 50);
+  EXPECT_EQ(params->Get("length_dist"), "log_uniform");
 }
 
 struct BadChange {
@@ -103,7 +116,8 @@ TEST(Params, FromJsonWantsEveryOptionAndNoOther) {
 TEST(Params, BatchesCheckThem) {
   EXPECT_THAT(ErrorOf([] { MakeBatch("Corridor-v0", {}, {{"view", 4}}); }), HasSubstr("view is 4"));
   EXPECT_THAT(ErrorOf([] { MakeBatch("Corridor-v0", {.size = 0}); }), HasSubstr("batch size is 0"));
-  EXPECT_THAT(ErrorOf([] { MakeBatch("Corridor-v0", {.size = 2, .first_index = 0xffffffff}); }), HasSubstr("first_index"));
+  EXPECT_THAT(ErrorOf([] { MakeBatch("Corridor-v0", {.size = 2, .first_index = 0xffffffff}); }),
+              HasSubstr("first_index"));
 }
 
 }  // namespace

@@ -17,7 +17,10 @@ namespace lethe::envs {
 struct Buffers {
   explicit Buffers(const EnvBatch& batch)
       : observations(static_cast<size_t>(batch.size() * batch.num_tokens())),
-        rewards(batch.size()), terminated(batch.size()), truncated(batch.size()), episode_start(batch.size()),
+        rewards(batch.size()),
+        terminated(batch.size()),
+        truncated(batch.size()),
+        episode_start(batch.size()),
         actions(batch.size()) {}
 
   StepOutput out() {
@@ -34,7 +37,8 @@ struct Buffers {
 
 using Changes = std::vector<Change>;
 
-inline std::unique_ptr<EnvBatch> MakeBatch(const std::string& id, const BatchOptions& options, const Changes& changes = {}) {
+inline std::unique_ptr<EnvBatch> MakeBatch(const std::string& id, const BatchOptions& options,
+                                           const Changes& changes = {}) {
   const Entry& entry = Find(id);
   const auto params = entry.make_params();
   for (const Change& change : changes) params->Set(change.name, change.value);

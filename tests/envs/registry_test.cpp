@@ -24,7 +24,7 @@ std::string ReadFile(const std::filesystem::path& path) {
 TEST(Registry, ListsTheCorridorFamilyInTheOrderOfItsTable) {
   const auto ids = Ids();
   const std::vector<std::string> corridor = {
-      "Corridor-v0",    "Corridor-Short-v0", "Corridor-4c-v0",     "Corridor-8c-v0",      "Corridor-1k-v0",
+      "Corridor-v0",     "Corridor-Short-v0", "Corridor-4c-v0",     "Corridor-8c-v0",      "Corridor-1k-v0",
       "Corridor-10k-v0", "Corridor-100k-v0",  "Corridor-1k-Mix-v0", "Corridor-10k-Mix-v0", "Corridor-100k-Mix-v0"};
   const auto first = std::ranges::find(ids, "Corridor-v0");
   ASSERT_GE(ids.end() - first, 10);
@@ -34,7 +34,8 @@ TEST(Registry, ListsTheCorridorFamilyInTheOrderOfItsTable) {
 TEST(Registry, EveryFileThatRegistersIsLinked) {
   int files = 0;
   for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(LETHE_SOURCE_DIR) / "envs")) {
-    if (file.path().extension() == ".cpp") files += ReadFile(file.path()).find("\nLETHE_REGISTER_ENV(") != std::string::npos;
+    if (file.path().extension() == ".cpp")
+      files += ReadFile(file.path()).find("\nLETHE_REGISTER_ENV(") != std::string::npos;
   }
   std::set<std::string> families;
   for (const std::string& id : Ids()) families.insert(Find(id).family);
@@ -42,14 +43,13 @@ TEST(Registry, EveryFileThatRegistersIsLinked) {
 }
 
 TEST(Registry, UnknownIdNamesTheNearest) {
-  EXPECT_THAT(ErrorOf([] { Find("Coridor-v0"); }), HasSubstr("unknown environment Coridor-v0; did you mean `Corridor-v0`?"));
+  EXPECT_THAT(ErrorOf([] { Find("Coridor-v0"); }),
+              HasSubstr("unknown environment Coridor-v0; did you mean `Corridor-v0`?"));
   EXPECT_THAT(ErrorOf([] { FindFamily("Coridor", 0); }), HasSubstr("`Corridor`"));
   EXPECT_THAT(ErrorOf([] { FindFamily("Corridor", 7); }), HasSubstr("version 7"));
 }
 
-TEST(Registry, RefusesAnIdTwice) {
-  EXPECT_THROW(Add(Find("Corridor-v0")), std::logic_error);
-}
+TEST(Registry, RefusesAnIdTwice) { EXPECT_THROW(Add(Find("Corridor-v0")), std::logic_error); }
 
 TEST(Registry, VariantsChangeTheDefaults) {
   const auto mix = Find("Corridor-10k-Mix-v0").make_params();
