@@ -14,11 +14,17 @@ namespace {
 
 using torch::Tensor;
 
-void Require(bool ok, const char* option, double value, const char* allowed) {
+/// Throws what `text` streams, unless ok.
+template <class... Text>
+void Check(bool ok, const Text&... text) {
   if (ok) return;
-  std::ostringstream text;
-  text << "memory option `" << option << "`: got " << value << ", allowed " << allowed;
-  throw std::invalid_argument(text.str());
+  std::ostringstream message;
+  (message << ... << text);
+  throw std::invalid_argument(message.str());
+}
+
+void Require(bool ok, const char* option, double value, const char* allowed) {
+  Check(ok, "memory option `", option, "`: got ", value, ", allowed ", allowed);
 }
 
 void CheckOptions(const ExpireSpanOptions& o) {
@@ -35,6 +41,27 @@ void CheckOptions(const ExpireSpanOptions& o) {
 Tensor LinearStart(int64_t out, int64_t in) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
   return torch::empty({out, in}).uniform_(-bound, bound);
+}
+
+/// The state as one that this memory can read.
+const ExpireSpanState& CheckState(const ExpireSpan& core, const StatePtr& state) {
+  const ExpireSpanState& mine = AsExpireSpanState(state);
+  const auto layers = static_cast<int64_t>(mine.banks().size());
+  Check(layers == core.options().layers, "memory state: has ", layers, " layers, this memory ", core.options().layers);
+  const Tensor& hidden = mine.banks()[0].hidden;
+  Check(hidden.size(1) == core.options().dim, "memory state: has width ", hidden.size(1), ", this memory ", core.options().dim);
+  Check(hidden.dtype() == core.position_keys().dtype(), "memory state: is of ", hidden.dtype(), ", this memory of ", core.position_keys().dtype());
+  return mine;
+}
+
+void CheckBlock(const ExpireSpan& core, const Tensor& x, const Tensor& episode_start, const ExpireSpanState& state, int64_t lookahead) {
+  const auto dtype = core.position_keys().dtype();
+  Check(x.dim() == 3 && x.size(2) == core.options().dim && x.dtype() == dtype, "memory: x must be [B, T, ", core.options().dim,
+        "] of ", dtype, ", got ", x.sizes(), " of ", x.dtype());
+  Check(episode_start.sizes() == x.sizes().slice(0, 2) && episode_start.is_cpu(), "memory: episode_start must be ",
+        x.sizes().slice(0, 2), " on the CPU, got ", episode_start.sizes());
+  Check(x.size(0) == state.rows(), "memory: x has ", x.size(0), " rows, the state ", state.rows());
+  Check(lookahead >= 0 && lookahead < x.size(1), "memory: lookahead must leave a step of the block's ", x.size(1), ", got ", lookahead);
 }
 
 const int64_t* Longs(const Tensor& x) { return x.const_data_ptr<int64_t>(); }
@@ -128,7 +155,7 @@ Tensor ExpireSpan::FinishStack(const Tensor& x) const {
 BankView ExpireSpan::Project(const Layer& layer, const Bank& bank, const Tensor& clock) const {
   BankView view;
   const Tensor g = AttentionInput(layer, bank.hidden);
-  const auto kv = torch::linear(g, layer.key_value).view({g.size(0), 2, -1}).unbind(1);
+  const auto kv = torch::linear(g, layer.key_value).view({g.size(0), 2, options_.heads * options_.head_dim}).unbind(1);
   view.k = kv[0];
   view.v = kv[1];
   view.span = Spans(layer, g);
@@ -149,7 +176,8 @@ BlockOutput ExpireSpan::Forward(const Tensor& x, const Tensor& episode_start, co
 
 BlockOutput ExpireSpan::ForwardTraced(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
                                       int64_t lookahead, bool want_state, LayerPasses* passes) const {
-  const ExpireSpanState& before = AsExpireSpanState(state);
+  const ExpireSpanState& before = CheckState(*this, state);
+  CheckBlock(*this, input, episode_start, before, lookahead);
   const int64_t rows = input.size(0), steps = input.size(1), fresh = steps - lookahead;
   if (options_.published && episode_start.any().item<bool>())
     throw std::invalid_argument("published mode: episode starts inside a block are not defined");
@@ -226,6 +254,8 @@ StatePtr ExpireSpan::Gather(const StatePtr& state, const std::vector<int64_t>& r
 }
 
 std::unique_ptr<Stepper> ExpireSpan::Begin(const StatePtr& state, int64_t steps) const {
+  CheckState(*this, state);
+  Check(steps >= 1, "memory: an unroll must have at least one step, got ", steps);
   return MakeStepper(*this, std::static_pointer_cast<const ExpireSpanState>(state), steps);
 }
 

@@ -42,6 +42,7 @@ class ExpireSpan : public Core {
   /// Errors: std::invalid_argument naming the option, its value and the allowed range.
   explicit ExpireSpan(const ExpireSpanOptions& options);
 
+  /// Errors of all that takes tensors or a state: std::invalid_argument naming shapes, types and rows that do not fit.
   StatePtr Start(int64_t rows) const override;
   BlockOutput Forward(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state,
                       int64_t lookahead = 0, bool want_state = false) const override;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <sstream>
 #include <stdexcept>
 
 namespace lethe::memory {
@@ -28,12 +30,39 @@ Tensor IndexTensor(const std::vector<int64_t>& index, const Tensor& like) {
   return torch::tensor(index, torch::kLong).to(like.device());
 }
 
-const Tensor& Find(const TensorMap& saved, const std::string& name, torch::ScalarType type, int64_t dims) {
+const Tensor& Find(const TensorMap& saved, const std::string& name) {
   const auto found = saved.find(name);
   if (found == saved.end()) throw std::invalid_argument("memory state: `" + name + "` is missing");
-  if (found->second.dim() != dims || (type != torch::kFloat && found->second.scalar_type() != type))
-    throw std::invalid_argument("memory state: `" + name + "` has the wrong shape or type");
   return found->second;
+}
+
+[[noreturn]] void Refuse(const std::string& name, const std::string& allowed, const Tensor& got) {
+  std::ostringstream text;
+  text << "memory state: `" << name << "` must be " << allowed << ", got " << got.sizes() << " of " << got.dtype();
+  throw std::invalid_argument(text.str());
+}
+
+/// A whole-number tensor [size], size < 0: any.
+Tensor FindLongs(const TensorMap& saved, const std::string& name, int64_t size, const std::string& meaning) {
+  const Tensor& x = Find(saved, name);
+  if (x.dim() != 1 || x.scalar_type() != torch::kLong || (size >= 0 && x.size(0) != size)) Refuse(name, meaning + " of int64", x);
+  return x.cpu().contiguous().clone();
+}
+
+Tensor FindHidden(const TensorMap& saved, const std::string& name, int64_t count, int64_t dim, const torch::TensorOptions& options) {
+  const Tensor& x = Find(saved, name);
+  if (x.dim() != 2 || x.size(0) != count || x.size(1) != dim || !x.is_floating_point())
+    Refuse(name, "[" + std::to_string(count) + ", " + std::to_string(dim) + "] of floats", x);
+  return x.to(options).clone();
+}
+
+/// Ages follow from these times, so they must rise within a row and lie before its clock.
+void CheckTimes(const Bank& bank, const Tensor& clock, const std::string& name) {
+  const int64_t* time = Longs(bank.time);
+  for (int64_t row = 0; row < clock.size(0); ++row)
+    for (int64_t i = Longs(bank.begin)[row], end = i + Longs(bank.count)[row]; i < end; ++i)
+      if (time[i] >= (i + 1 < end ? time[i + 1] : Longs(clock)[row]))
+        throw std::invalid_argument("memory state: `" + name + "` must rise within row " + std::to_string(row) + " and stay below its clock");
 }
 
 std::string Key(size_t layer, const char* what) { return "layer" + std::to_string(layer) + "." + what; }
@@ -42,7 +71,7 @@ std::string Key(size_t layer, const char* what) { return "layer" + std::to_strin
 
 std::vector<int64_t> ExpireSpanState::resident() const {
   std::vector<int64_t> stored;
-  for (const Bank& bank : banks_) stored.push_back(bank.hidden.size(0));
+  for (const Bank& bank : banks_) stored.push_back(bank.count.sum().item<int64_t>());
   return stored;
 }
 
@@ -53,11 +82,15 @@ int64_t ExpireSpanState::bytes() const {
 }
 
 TensorMap ExpireSpanState::Save() const {
-  TensorMap saved{{"clock", clock_}};
+  std::vector<int64_t> all(static_cast<size_t>(rows()));
+  std::iota(all.begin(), all.end(), 0);
+  const auto packed = GatherRows(*this, all);
+  TensorMap saved{{"clock", packed->clock()}};
   for (size_t layer = 0; layer < banks_.size(); ++layer) {
-    saved[Key(layer, "hidden")] = banks_[layer].hidden.cpu();
-    saved[Key(layer, "time")] = banks_[layer].time;
-    saved[Key(layer, "count")] = banks_[layer].count;
+    const Bank& bank = packed->banks()[layer];
+    saved[Key(layer, "hidden")] = bank.hidden.cpu();
+    saved[Key(layer, "time")] = bank.time;
+    saved[Key(layer, "count")] = bank.count;
   }
   return saved;
 }
@@ -105,6 +138,10 @@ Bank Repack(const Bank& bank, const Tensor& block, const Tensor& clock, const st
 }
 
 std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, const std::vector<int64_t>& rows) {
+  for (const int64_t row : rows)
+    if (row < -1 || row >= state.rows())
+      throw std::invalid_argument("memory state: row " + std::to_string(row) + " does not exist, allowed 0 to " +
+                                  std::to_string(state.rows() - 1) + ", or -1 for an empty row");
   std::vector<Bank> banks;
   for (const Bank& bank : state.banks()) {
     std::vector<int64_t> index, count;
@@ -126,17 +163,17 @@ std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, 
 
 std::shared_ptr<const ExpireSpanState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
                                                     const torch::TensorOptions& options) {
-  const Tensor clock = Find(saved, "clock", torch::kLong, 1).clone();
+  const Tensor clock = FindLongs(saved, "clock", -1, "[rows]");
   std::vector<Bank> banks;
   for (size_t layer = 0; layer < static_cast<size_t>(layers); ++layer) {
+    const std::string count_name = Key(layer, "count"), time_name = Key(layer, "time");
+    const Tensor count = FindLongs(saved, count_name, clock.size(0), "[rows of the clock]");
+    if ((count < 0).any().item<bool>()) throw std::invalid_argument("memory state: `" + count_name + "` must not be negative");
     Bank bank;
-    bank.hidden = Find(saved, Key(layer, "hidden"), torch::kFloat, 2).to(options).clone();
-    bank.time = Find(saved, Key(layer, "time"), torch::kLong, 1).clone();
-    const Tensor count = Find(saved, Key(layer, "count"), torch::kLong, 1).contiguous();
     Index(bank, std::vector<int64_t>(Longs(count), Longs(count) + count.size(0)));
-    if (bank.hidden.size(1) != dim || bank.hidden.size(0) != bank.time.size(0) || count.size(0) != clock.size(0) ||
-        count.sum().item<int64_t>() != bank.time.size(0))
-      throw std::invalid_argument("memory state: layer " + std::to_string(layer) + " does not fit this memory");
+    bank.time = FindLongs(saved, time_name, count.sum().item<int64_t>(), "[sum of `" + count_name + "`]");
+    bank.hidden = FindHidden(saved, Key(layer, "hidden"), bank.time.size(0), dim, options);
+    CheckTimes(bank, clock, time_name);
     banks.push_back(std::move(bank));
   }
   return std::make_shared<ExpireSpanState>(std::move(banks), clock);

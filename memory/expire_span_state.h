@@ -53,6 +53,7 @@ void DropWholeBlocks(const std::vector<std::vector<char>>& dead, int64_t block, 
 Bank Repack(const Bank& bank, const torch::Tensor& block, const torch::Tensor& clock, const std::vector<KeptRow>& kept);
 
 /// Rows of a state in the given order; -1: an empty row with clock 0.
+/// Errors: std::invalid_argument naming a row that does not exist.
 std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, const std::vector<int64_t>& rows);
 
 /// The inverse of Save. Errors: std::invalid_argument naming the tensor that does not fit.
