@@ -237,7 +237,7 @@ class Corridor {
   // The last columns, that have doors.
   int door_columns_;
   // What is seen where neither the signal nor the far end is in view.
-  std::array<uint8_t, 2 * 15 * 15> empty_view_{};
+  std::array<uint8_t, size_t{2} * 15 * 15> empty_view_{};
 };
 
 // Random success exact, by following the distribution over cells; 0 stands for less than 1e-90.

@@ -37,7 +37,7 @@ Episode Play(EnvBatch& batch, NextAction&& next_action) {
   while (const std::optional<uint8_t> action = next_action(*obs)) {
     episode.steps.push_back(PlayStep(batch, *action));
     obs = &episode.steps.back().obs;
-    if (!episode.steps.back().ended()) continue;
+    if (!episode.steps.back().IsEnd()) continue;
     episode.metrics = MetricsOf(batch);
     break;
   }

@@ -154,7 +154,7 @@ std::string FirstDifference(const Episode& expected, const Episode& got) {
     if (!text.empty()) return fmt::format("step {}: {}", t, text);
   }
   if (auto text = Compare("number of steps", expected.steps.size(), got.steps.size()); !text.empty()) return text;
-  if (!got.steps.back().ended()) return "the last action does not end the episode";
+  if (!got.steps.back().IsEnd()) return "the last action does not end the episode";
   return CompareMetrics(expected.metrics, got.metrics);
 }
 

@@ -19,7 +19,7 @@ struct Transition {
   double reward = 0;
   bool terminated = false;
   bool truncated = false;
-  bool ended() const { return terminated || truncated; }
+  bool IsEnd() const { return terminated || truncated; }
 };
 
 struct Episode {
