@@ -11,5 +11,5 @@ add_custom_target(lethe_build_info BYPRODUCTS ${build_info_source}
     -DVERSION=${PROJECT_VERSION} "-DCOMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
     "-DFLAGS=${build_flags}" -P ${CMAKE_SOURCE_DIR}/tools/cmake/write_build_info.cmake)
 set_source_files_properties(${build_info_source} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-target_sources(lethe PRIVATE ${build_info_source})
-add_dependencies(lethe lethe_build_info)
+target_sources(lethe_tools PRIVATE ${build_info_source})
+add_dependencies(lethe_tools lethe_build_info)
