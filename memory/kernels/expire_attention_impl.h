@@ -292,7 +292,7 @@ void Forward(const ExpireAttentionArgs<T>& a, void* scratch) {
 }
 
 /// Gradients of one query's scores and mask. With E = exp(s - max) / normaliser and g = dL/dp:
-/// dL/ds = p g - (m + epsilon) E (p . g),  dL/dm = E (g - p . g).
+/// dL/ds = p (g - p . g) - epsilon E (p . g),  dL/dm = E (g - p . g).
 template <class T>
 void SoftmaxBackward(const ExpireAttentionArgs<T>& a, int64_t keys, const T* mask, const T* grad_p, T max, T normaliser,
                      T* s_to_p, T* grad_s, T* grad_mask) {
@@ -307,9 +307,9 @@ void SoftmaxBackward(const ExpireAttentionArgs<T>& a, int64_t keys, const T* mas
   }
   const T pg = Sum<T>(dot);
   for (int64_t j = 0; j < keys; j += kLanes<T>) {
-    const Vec<T> e = Load(grad_s + j), g = Load(grad_p + j), m = Load(mask + j);
+    const Vec<T> e = Load(grad_s + j), g = Load(grad_p + j);
     Store(grad_mask + j, Load(grad_mask + j) + e * (g - pg));
-    Store(grad_s + j, (Load(s_to_p + j) * g - (m + epsilon) * e * pg) * scale);
+    Store(grad_s + j, (Load(s_to_p + j) * (g - pg) - epsilon * e * pg) * scale);
   }
 }
 
