@@ -115,7 +115,7 @@ jobs_that_fit() {
       bytes = $2 * 1024
       if (limit != "max" && limit + 0 < bytes) bytes = limit + 0
       jobs = int(bytes / 2.5e9)
-      print jobs < 1 ? 1 : jobs > cores ? cores : jobs
+      print (jobs < 1 ? 1 : (jobs > cores ? cores : jobs))  # without parentheses > would name a file
     }' /proc/meminfo
 }
 
