@@ -28,7 +28,8 @@ inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, dou
 /// Bit for bit, NaN included.
 inline bool SameBits(const torch::Tensor& a, const torch::Tensor& b) {
   const torch::Tensor x = a.detach().cpu().contiguous(), y = b.detach().cpu().contiguous();
-  return x.sizes() == y.sizes() && x.dtype() == y.dtype() && std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
+  if (x.sizes() != y.sizes() || x.dtype() != y.dtype()) return false;
+  return x.nbytes() == 0 || std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
 }
 
 }  // namespace lethe::memory
