@@ -1,0 +1,53 @@
+#include "tools/matrix_rate.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace lethe::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kSize = 512;
+constexpr double kOperations = 2.0 * kSize * kSize * kSize;
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+/// Seconds per product on this thread. At least one after the first, which only warms up.
+double SecondsPerProduct(double seconds) {
+  at::set_num_threads(1);
+  const c10::InferenceMode no_gradients;
+  const torch::Tensor a = torch::rand({kSize, kSize}), b = torch::rand({kSize, kSize});
+  torch::Tensor c = torch::mm(a, b);
+  std::vector<double> times;
+  const auto start = Clock::now();
+  do {
+    const auto product = Clock::now();
+    torch::mm_out(c, a, b);
+    times.push_back(Since(product));
+  } while (Since(start) < seconds);
+  return Median(std::move(times));
+}
+
+}  // namespace
+
+double MeasureMatrixRate(int threads, double seconds) {
+  std::vector<double> per_product(static_cast<size_t>(threads));
+  std::vector<std::jthread> workers;
+  for (double& result : per_product) workers.emplace_back([&result, seconds] { result = SecondsPerProduct(seconds); });
+  workers.clear();  // waits for them
+  double rate = 0;
+  for (const double time : per_product) rate += kOperations / time;
+  return rate;
+}
+
+}  // namespace lethe::tools

@@ -1,0 +1,111 @@
+#include "tools/run_config.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "memory/kernels/dispatch.h"
+#include "tools/build_info.h"
+
+namespace lethe::tools {
+namespace {
+
+constexpr std::string_view kFactPrefix = "# ";
+
+/// Everything besides options and files that decides the bits of a run.
+struct Fact {
+  const char* name;
+  std::string value;
+};
+
+std::string Processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(std::min(line.find(": ") + 2, line.size()));
+  utsname system{};
+  return ::uname(&system) == 0 ? system.machine : "unknown";
+}
+
+std::string VectorWidth() {
+  constexpr std::array kNames = {"baseline", "AVX2", "AVX-512"};
+  return kNames[static_cast<size_t>(memory::SelectedIsa())];
+}
+
+std::vector<Fact> Facts() {
+  const BuildInfo build = GetBuildInfo();
+  return {{"lethe", build.version}, {"git", build.git_version}, {"compiler", build.compiler}, {"flags", build.flags},
+          {"LibTorch", TORCH_VERSION}, {"processor", Processor()}, {"kernels", VectorWidth()}};
+}
+
+/// One Document entry per option, "name" -> "value".
+std::map<std::string, std::string> Values(agents::RunOptions& options) {
+  const auto document = configs::Document::FromText(agents::ToYaml(options), "options");
+  std::map<std::string, std::string> values;
+  for (const auto& entry : document.entries())
+    if (!entry.is_section) values[entry.key] = entry.text;
+  return values;
+}
+
+bool MayChange(const std::string& name) {
+  constexpr std::array kNames = {"device", "train.max_steps", "train.max_minutes", "train.target_score",
+                                 "consolidate.max_steps", "consolidate.budget"};
+  return name.starts_with("log.") || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+}  // namespace
+
+std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, const CommandLine& line) {
+  for (const std::string& assignment : line.overrides()) document.Override(assignment);
+  if (line.Has("device")) document.Override("device=" + line.Text("device"));
+  return AsUserError([&] { return agents::ReadRunOptions(document); });
+}
+
+std::string RunConfigText(agents::RunOptions& options) {
+  std::string text = "# Every option of this run. Written by the program, which reads it again to resume and to evaluate.\n";
+  for (const Fact& fact : Facts()) text += fmt::format("{}{}: {}\n", kFactPrefix, fact.name, fact.value);
+  return text + "\n" + agents::ToYaml(options);
+}
+
+std::vector<std::string> DifferencesOfBuild(const std::string& config_text) {
+  std::map<std::string, std::string> recorded;
+  std::istringstream lines(config_text);
+  for (std::string line; std::getline(lines, line) && line.starts_with(kFactPrefix);) {
+    const size_t colon = line.find(": ");
+    if (colon != std::string::npos) recorded[line.substr(kFactPrefix.size(), colon - kFactPrefix.size())] = line.substr(colon + 2);
+  }
+  std::vector<std::string> differences;
+  for (const Fact& fact : Facts()) {
+    const auto found = recorded.find(fact.name);
+    const std::string before = found == recorded.end() ? "not recorded" : found->second;
+    if (before != fact.value) differences.push_back(fmt::format("{} was {}, is {}", fact.name, before, fact.value));
+  }
+  return differences;
+}
+
+std::vector<std::string> DifferentOptions(agents::RunOptions& a, agents::RunOptions& b) {
+  const auto values_a = Values(a), values_b = Values(b);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values_a) {
+    const auto found = values_b.find(name);
+    if (found == values_b.end() || found->second != value) names.push_back(name);
+  }
+  for (const auto& [name, value] : values_b)
+    if (!values_a.contains(name)) names.push_back(name);
+  return names;
+}
+
+void CheckMayChangeOnResume(const std::vector<std::string>& changed) {
+  for (const std::string& name : changed) {
+    if (MayChange(name)) continue;
+    throw UserError(fmt::format("key `{}` cannot change while a run goes on; allowed with --resume: train.max_steps, "
+                                "train.max_minutes, train.target_score, consolidate.max_steps, consolidate.budget, device "
+                                "and log.*; for anything else start a new run with --init-from", name));
+  }
+}
+
+}  // namespace lethe::tools

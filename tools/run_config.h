@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/options.h"
+#include "configs/document.h"
+#include "tools/command_line.h"
+
+namespace lethe::tools {
+
+/// The options of a document, `--device` and overrides of the command line included.
+/// Errors: UserError, configs::OptionError.
+std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, const CommandLine& line);
+
+/// config.yaml of a run: build and machine as comments, then every option. Reads back to the same options.
+std::string RunConfigText(agents::RunOptions& options);
+
+/// What RunConfigText recorded of build and machine that is different now, one sentence each: reasons why going on
+/// with the run will not be bit-exact.
+std::vector<std::string> DifferencesOfBuild(const std::string& config_text);
+
+/// Dotted names of the options whose values differ.
+std::vector<std::string> DifferentOptions(agents::RunOptions& a, agents::RunOptions& b);
+
+/// A run keeps its options when it goes on, except those that only say how long and what is written.
+/// Errors: UserError naming the first of `changed` that may not change.
+void CheckMayChangeOnResume(const std::vector<std::string>& changed);
+
+}  // namespace lethe::tools

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <stdexcept>
+#include <utility>
+
+namespace lethe::tools {
+
+/// Something the person at the keyboard can put right: shown as one line, exit code 2.
+class UserError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// For work on what the user named (files, folders, options): whatever the libraries refuse there is a UserError.
+template <class Function>
+auto AsUserError(Function&& function) {
+  try {
+    return std::forward<Function>(function)();
+  } catch (const std::runtime_error& error) {
+    throw UserError(error.what());
+  } catch (const std::invalid_argument& error) {
+    throw UserError(error.what());
+  }
+}
+
+}  // namespace lethe::tools

@@ -1,0 +1,24 @@
+#include "tools/weights.h"
+
+#include "agents/flat_parameters.h"
+#include "agents/trainer.h"
+#include "configs/run_folder.h"
+#include "tools/user_error.h"
+
+namespace lethe::tools {
+
+configs::SafetensorsFile OpenWeights(const std::string& run_or_file, const std::function<void(const std::string&)>& note) {
+  return AsUserError([&] {
+    if (run_or_file.ends_with(".safetensors")) return configs::SafetensorsFile(run_or_file);
+    return configs::RunFolder::Open(run_or_file).NewestGoodCheckpoint(note);
+  });
+}
+
+std::vector<float> PolicyWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options) {
+  return AsUserError([&] {
+    agents::Policy policy(agents::MakePolicyOptions(options));
+    return agents::LoadWeights(file, agents::LayoutOf(agents::FlatParameters(policy)));
+  });
+}
+
+}  // namespace lethe::tools
