@@ -49,7 +49,7 @@ install_packages() {
 
 # Debian's own interpreter where there is one: another python3 on PATH may lack venv.
 python() {
-  if [ -n "${LETHE_PYTHON-}" ]; then echo "$LETHE_PYTHON"
+  if [ -n "${LETHE_BASE_PYTHON-}" ]; then echo "$LETHE_BASE_PYTHON"
   elif [ -x /usr/bin/python3 ]; then echo /usr/bin/python3
   else echo python3; fi
 }
@@ -69,7 +69,7 @@ make_venv() {
     say "making .venv"
     rm -rf "$venv"
     "$(python)" -m venv "$venv" || fail "$(python) could not make .venv" \
-      "sudo apt-get install python3-venv, or name another interpreter: LETHE_PYTHON=/path/to/python3 ./lethe ..."
+      "sudo apt-get install python3-venv, or name another interpreter: LETHE_BASE_PYTHON=/path/to/python3 ./lethe ..."
     mkdir "$venv/lethe"
   fi
   local list
@@ -87,7 +87,7 @@ install_wheels() {
   rm -f "$venv/lethe/done"
   "$venv/bin/python" -m pip install $quiet --disable-pip-version-check --no-deps --no-compile -r "$here/$list" ||
     fail "pip could not install tools/setup/$list" "look at its message above: network, disk space in $root or \
-another python (LETHE_PYTHON); then start ./lethe again"
+another python (LETHE_BASE_PYTHON); then start ./lethe again"
   cp "$here/$list" "$venv/lethe/$list"
 }
 
@@ -108,7 +108,7 @@ configure() {
   echo "$place" >"$build/configured"
 }
 
-# A compilation that reads LibTorch takes up to 2.5 GB.
+# A compilation that reads LibTorch takes 1.3 GB; twice that leaves room for other programs.
 jobs_that_fit() {
   awk -v cores="$(nproc)" -v limit="$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)" '
     /^MemAvailable:/ {
@@ -122,10 +122,10 @@ jobs_that_fit() {
 build() {
   local target=lethe jobs
   [ "$goal" = program ] || target=all
-  jobs=$(jobs_that_fit)
+  jobs=${LETHE_JOBS:-$(jobs_that_fit)}
   if [ -x "$build/bin/lethe" ]; then say "building what changed"; else say "building (a first build takes minutes)"; fi
   nice -n 10 ninja -C "$build" -j "$jobs" "$target" ||
-    fail "the build stopped" "look at the first error above; where memory ran out, close other programs"
+    fail "the build stopped" "look at the first error above; where memory ran out, LETHE_JOBS=1 ./lethe ... compiles one file at a time"
 }
 
 lock
