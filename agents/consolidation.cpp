@@ -5,14 +5,20 @@
 
 namespace lethe::agents {
 
-void MemoryPrice::Update(double kl_sum, int64_t episodes) {
+double MemoryPrice::Tolerance(double progress) const {
+  const double start = options_.tolerance, end = options_.final_tolerance;
+  return end > 0 ? start * std::pow(end / start, std::clamp(progress, 0.0, 1.0)) : start;
+}
+
+void MemoryPrice::Update(double kl_sum, int64_t episodes, double progress) {
   pending_kl_ += kl_sum;
   pending_episodes_ += static_cast<double>(episodes);
   if (pending_episodes_ == 0) return;  // long episodes: the KL waits for the next one to finish
   const double now = pending_kl_ / pending_episodes_;
   pending_kl_ = pending_episodes_ = 0;
   kl_ = options_.averaging * kl_ + (1 - options_.averaging) * now;
-  const double pull = std::clamp((options_.tolerance - kl_) / options_.tolerance, -2.0, 1.0);
+  const double eps = Tolerance(progress);
+  const double pull = std::clamp((eps - kl_) / eps, -2.0, 1.0);
   alpha_ = std::clamp(alpha_ * std::exp(options_.alpha_rate * pull), options_.alpha_min, options_.alpha_max);
 }
 
@@ -48,7 +54,7 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
   UpdateReport report;
   report.learning_rate = optimizer.rate(progress);
   report.grad_norm = optimizer.Step(parameters, gradient, progress);
-  price.Update(sums.kl, episodes);
+  price.Update(sums.kl, episodes, progress);
   report.kl = price.kl();
   report.value_loss = sums.value * value_scale;
   report.entropy = sums.entropy * value_scale;

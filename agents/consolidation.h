@@ -9,6 +9,7 @@ namespace lethe::agents {
 
 struct ConsolidationOptions {
   double tolerance = 0.02;     ///< eps: allowed KL(teacher || student), nats per episode
+  double final_tolerance = 0;  ///< eps falls geometrically to this over the phase; 0: it stays
   double value_weight = 0.1;   ///< of the squared difference of the values
   double alpha_start = 1e-8, alpha_min = 1e-9, alpha_max = 1;
   double alpha_rate = 0.03;    ///< how fast alpha follows the KL
@@ -22,8 +23,11 @@ class MemoryPrice {
  public:
   explicit MemoryPrice(const ConsolidationOptions& options) : options_(options), alpha_(options.alpha_start) {}
 
-  /// kl_sum: over the steps of one update; episodes: finished in it.
-  void Update(double kl_sum, int64_t episodes);
+  /// kl_sum: over the steps of one update; episodes: finished in it; progress in [0, 1]: share of the phase done.
+  void Update(double kl_sum, int64_t episodes, double progress);
+
+  /// eps at this point: a generous start finds out quickly what can be forgotten, a strict end restores the score.
+  double Tolerance(double progress) const;
 
   double alpha() const { return alpha_; }
   double kl() const { return kl_; }  ///< averaged, nats per episode

@@ -77,6 +77,7 @@ void VisitConsolidate(RunOptions& o, Options& v) {
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation after learning; 0: none");
   v("budget", c.budget, Range{0, kMany}, "ends early at this mean of living memories per layer; 0: never");
   v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
+  v("final_tolerance", c.price.final_tolerance, Range{0, 1e3}, "tolerance falls geometrically to this over the phase; 0: it stays");
   v("value_weight", c.price.value_weight, Range{0, 1e6}, "of the squared difference of the values");
   v("alpha_start", c.price.alpha_start, Range{1e-9, 1}, "first price of memory");
   v("alpha_rate", c.price.alpha_rate, Range{0, 10}, "how fast the price follows the difference");
@@ -126,6 +127,8 @@ void RunOptions::Resolve() {
   memory.head_dim = memory.dim / memory.heads;
   Require(train.num_envs % train.actors == 0,
           fmt::format("train.num_envs: got {}, allowed: a multiple of train.actors = {}", train.num_envs, train.actors));
+  Require(train.max_steps > 0 || consolidate.max_steps > 0,
+          "train.max_steps: got 0, allowed: more than 0 unless consolidate.max_steps is; there is nothing to do");
   loss.ramp = consolidate.price.ramp = memory.ramp;
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();
