@@ -1,0 +1,116 @@
+// The losses' hand-written gradients against central differences of the formulas, written here in double.
+
+#include "agents/losses.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+#include <vector>
+
+namespace lethe::agents {
+namespace {
+
+using Doubles = std::vector<double>;
+using Floats = std::vector<float>;
+
+Floats RandomHead(size_t size, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 2);
+  Floats head(size);
+  for (float& x : head) x = normal(random);
+  return head;
+}
+
+Doubles LogProbabilities(const Doubles& head) {
+  double sum = 0;
+  for (size_t k = 0; k + 1 < head.size(); ++k) sum += std::exp(head[k]);
+  Doubles log_p(head.begin(), head.end() - 1);
+  for (double& x : log_p) x -= std::log(sum);
+  return log_p;
+}
+
+double Entropy(const Doubles& head) {
+  double entropy = 0;
+  for (const double log_p : LogProbabilities(head)) entropy -= std::exp(log_p) * log_p;
+  return entropy;
+}
+
+double Kl(const Doubles& teacher, const Doubles& student) {
+  const Doubles t = LogProbabilities(teacher), s = LogProbabilities(student);
+  double kl = 0;
+  for (size_t k = 0; k < t.size(); ++k) kl += std::exp(t[k]) * (t[k] - s[k]);
+  return kl;
+}
+
+double Square(double x) { return x * x; }
+
+void ExpectGradient(const Floats& grad, const Floats& head, const std::function<double(const Doubles&)>& loss) {
+  constexpr double kStep = 1e-5;
+  const Doubles at(head.begin(), head.end());
+  for (size_t k = 0; k < head.size(); ++k) {
+    Doubles up = at, down = at;
+    up[k] += kStep, down[k] -= kStep;
+    EXPECT_NEAR(grad[k], (loss(up) - loss(down)) / (2 * kStep), 1e-5) << "entry " << k;
+  }
+}
+
+TEST(Losses, LogSoftmaxIsNormalisedForHugeLogits) {
+  const Floats logits{1000, 999, -1000};
+  Floats log_p(3), p(3);
+  LogSoftmax(logits, log_p, p);
+  EXPECT_NEAR(p[0] + p[1] + p[2], 1, 1e-6);
+  EXPECT_NEAR(log_p[1] - log_p[0], -1, 1e-6);
+  EXPECT_EQ(LogProbability(logits, 1), log_p[1]);
+  EXPECT_TRUE(std::isfinite(log_p[2]));
+}
+
+TEST(Losses, KlDivergenceFollowsItsFormula) {
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    const Floats t = RandomHead(5, seed), s = RandomHead(5, seed + 100);
+    const double want = Kl({t.begin(), t.end()}, {s.begin(), s.end()});
+    EXPECT_NEAR(KlDivergence(std::span(t).first(4), std::span(s).first(4)), want, 1e-5);
+    EXPECT_NEAR(KlDivergence(t, t), 0, 1e-12);
+  }
+}
+
+TEST(GradientLosses, ActorCriticStep) {
+  const LossWeights weights{.value = 0.7, .entropy = 0.3};
+  const double advantage = -1.3, target = 0.4, scale = 0.25;
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    const Floats head = RandomHead(5, seed);
+    const int action = static_cast<int>(seed % 4);
+    Floats grad(5);
+    LossSums sums;
+    ActorCriticStep(head, action, advantage, target, weights, scale, grad, sums);
+    ExpectGradient(grad, head, [&](const Doubles& h) {
+      const double policy = -advantage * LogProbabilities(h)[static_cast<size_t>(action)];
+      return scale * (policy + weights.value * Square(h.back() - target) - weights.entropy * Entropy(h));
+    });
+    const Doubles h(head.begin(), head.end());
+    EXPECT_NEAR(sums.policy, -advantage * LogProbabilities(h)[static_cast<size_t>(action)], 1e-5);
+    EXPECT_NEAR(sums.value, Square(h.back() - target), 1e-5);
+    EXPECT_NEAR(sums.entropy, Entropy(h), 1e-5);
+    EXPECT_EQ(sums.steps, 1);
+  }
+}
+
+TEST(GradientLosses, DistillStep) {
+  const double value_weight = 0.3, scale = 0.5, scale_value = 0.125;
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    const Floats teacher = RandomHead(5, seed), student = RandomHead(5, seed + 50);
+    const Doubles t(teacher.begin(), teacher.end()), s(student.begin(), student.end());
+    Floats grad(5);
+    LossSums sums;
+    DistillStep(teacher, student, value_weight, scale, scale_value, grad, sums);
+    ExpectGradient(grad, student, [&](const Doubles& h) {
+      return scale * Kl(t, h) + scale_value * value_weight * Square(h.back() - t.back());
+    });
+    EXPECT_NEAR(sums.kl, Kl(t, s), 1e-5);
+    EXPECT_NEAR(sums.entropy, Entropy(s), 1e-5);
+  }
+}
+
+}  // namespace
+}  // namespace lethe::agents

@@ -1,0 +1,82 @@
+#include "agents/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/agents/tiny_run.h"
+
+namespace lethe::agents {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// The message of whatever reading these assignments throws; "" if nothing.
+std::string ErrorOf(const std::vector<std::string>& assignments) {
+  try {
+    MakeRun(assignments);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(RunOptions, DefaultsAreARun) {
+  const auto run = MakeRun({});
+  EXPECT_EQ(run->env.id, "Corridor-v0");
+  EXPECT_EQ(run->memory.positions, run->train.unroll_length);
+}
+
+TEST(RunOptions, ResolvesWhatFollowsFromOtherOptions) {
+  const auto run = MakeRun({"memory.dim=48", "memory.heads=3", "memory.ramp=5", "train.unroll_length=20"});
+  EXPECT_EQ(run->memory.head_dim, 16);
+  EXPECT_EQ(run->memory.positions, 20);
+  EXPECT_EQ(run->loss.ramp, 5);
+  EXPECT_EQ(run->loss.block, 20);
+  EXPECT_EQ(run->consolidate.price.ramp, 5);
+  EXPECT_EQ(MakeRun({"memory.positions=4"})->memory.positions, 4);
+}
+
+TEST(RunOptions, TheIdDecidesWhichEnvironmentOptionsThereAre) {
+  const auto run = MakeRun({"env.id=Corridor-4c-v0", "env.length_max=30"});
+  EXPECT_EQ(run->env.params->Get("colors"), 4);
+  EXPECT_EQ(run->env.params->Get("length_max"), 30);
+  EXPECT_THAT(ErrorOf({"env.id=Coridor-v0"}), HasSubstr("Corridor-v0"));
+  EXPECT_THAT(ErrorOf({"env.lenght_max=30"}), HasSubstr("did you mean `env.length_max`?"));
+}
+
+TEST(RunOptions, RulesBetweenOptionsAreChecked) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"train.num_envs=7", "train.actors=2"}, "train.num_envs: got 7, allowed: a multiple of train.actors = 2"},
+      {{"memory.dim=10", "memory.heads=3"}, "memory.heads: got 3, allowed: a divisor of memory.dim = 10"},
+      {{"train.max_steps=0"}, "train.max_steps: got 0"},
+      {{"curriculum.start=500"}, "curriculum.start: got 500, allowed 0 or 3..200 (env.length_max)"},
+      {{"curriculum.start=2"}, "curriculum.start: got 2"},
+      {{"env.length_min=50", "env.length_max=20"}, "length_max is 20; allowed: >= length_min, 50"},
+      {{"optimizer.kind=sgd"}, "allowed adam or rmsprop"},
+  };
+  for (const auto& [assignments, message] : cases) EXPECT_THAT(ErrorOf(assignments), HasSubstr(message));
+}
+
+TEST(RunOptions, YamlRoundTrip) {
+  const auto run = MakeRun({"env.id=Corridor-8c-v0", "env.length_max=33", "seed=5", "optimizer.learning_rate=0.1",
+                            "consolidate.optimizer.kind=rmsprop", "train.discount=0.987654321", "curriculum.start=8"});
+  const std::string yaml = ToYaml(*run);
+  const auto again = ReadRunOptions(configs::Document::FromText(yaml, "config.yaml"));
+  EXPECT_EQ(ToYaml(*again), yaml);
+  EXPECT_EQ(again->env.id, "Corridor-8c-v0");
+  EXPECT_EQ(again->env.params->Get("length_max"), 33);
+  EXPECT_EQ(again->loss.returns.discount, 0.987654321);
+  EXPECT_EQ(again->consolidate.optimizer.kind, "rmsprop");
+}
+
+TEST(RunOptions, PolicyFitsTheEnvironment) {
+  const auto run = MakeRun({});
+  const PolicyOptions policy = MakePolicyOptions(*run);
+  const auto envs = MakeEnvs(*run, 3, envs::Purpose::kTrain, 0);
+  EXPECT_EQ(envs->size(), 3);
+  EXPECT_EQ(policy.num_actions, envs->spec().num_actions);
+  EXPECT_EQ(static_cast<int>(policy.vocabularies.size()), envs->num_tokens());
+}
+
+}  // namespace
+}  // namespace lethe::agents
