@@ -44,7 +44,7 @@ class Curriculum {
   }
 
   double value() const { return progress_.value; }
-  bool at_hardest() const { return progress_.value >= hardest_; }
+  bool at_hardest() const { return !(progress_.value < hardest_); }  // true for NaN: without a parameter
   double last_mean() const { return progress_.last_mean; }
 
   const Progress& progress() const { return progress_; }
