@@ -124,8 +124,8 @@ UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const Actor
     if (options.span_loss == "ramp") {
       const double rows = static_cast<double>(shards[k].rollout->rows);
       shards[k].grad_ramp_sum = share * options.span_weight / (options.ramp * options.block * rows);
-    } else {
-      shards[k].grad_span_mean = share * options.span_weight;
+    } else if (options.span_weight > 0) {
+      shards[k].grad_span_mean.assign(shards[k].output.memory.spans.size(), share * options.span_weight);
     }
   }
   const auto gradient = policy.Backward(shards);

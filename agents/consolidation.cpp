@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace lethe::agents {
 
@@ -22,20 +23,39 @@ void MemoryPrice::Update(double kl_sum, int64_t episodes, double progress) {
   alpha_ = std::clamp(alpha_ * std::exp(options_.alpha_rate * pull), options_.alpha_min, options_.alpha_max);
 }
 
+void MemoryPrice::Charge(int64_t layers) {
+  if (layers > charged_layers_) alpha_ = options_.alpha_start;
+  charged_layers_ = layers;
+}
+
+std::vector<double> LayerPrices(const ConsolidationOptions& options, double alpha, double progress, size_t layers) {
+  std::vector<double> prices(layers, 0.0);
+  for (size_t l = 0; l < layers; ++l) {
+    const double from_top = static_cast<double>(layers - 1 - l);
+    if (progress >= from_top * options.layer_delay) prices[l] = alpha * std::pow(options.layer_factor, static_cast<double>(l));
+  }
+  return prices;
+}
+
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options, double progress,
                                  ShardedPolicy& student, std::span<float> parameters, Optimizer& optimizer,
                                  MemoryPrice& price, StudentMemory& memories) {
   std::vector<memory::StatePtr> states;
+  std::set<int> seen;
   int64_t episodes = 0, steps = 0;
   for (const Rollout& rollout : rollouts) {
     const auto known = memories.find(rollout.actor);
-    states.push_back(known != memories.end() ? known->second : rollout.memory);
+    const bool follows = !seen.insert(rollout.actor).second;  // an actor that ran ahead: two of its rollouts in one update
+    states.push_back(follows ? nullptr : known != memories.end() ? known->second : rollout.memory);
     episodes += static_cast<int64_t>(rollout.episodes.size());
     steps += rollout.env_steps;
   }
   auto shards = student.Forward(rollouts, states, true);
   const double scale = 1 / static_cast<double>(std::max<int64_t>(episodes, 1));
   const double value_scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
+  const size_t layers = shards[0].output.memory.spans.size();
+  const auto shares = LayerPrices(options, 1, progress, layers);
+  price.Charge(static_cast<int64_t>(layers) - std::count(shares.begin(), shares.end(), 0.0));
   LossSums sums;
   for (Shard& shard : shards) {
     const Rollout& r = *shard.rollout;
@@ -48,7 +68,8 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
         DistillStep(teacher, shard.Head(row, t), options.value_weight, scale, value_scale, shard.GradHead(row, t), sums);
       }
     }
-    shard.grad_span_mean = price.alpha() * options.ramp / static_cast<double>(shards.size());
+    shard.grad_span_mean = LayerPrices(options, price.alpha(), progress, layers);
+    for (double& x : shard.grad_span_mean) x *= options.ramp / static_cast<double>(shards.size());
   }
   const auto gradient = student.Backward(shards);
   UpdateReport report;

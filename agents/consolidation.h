@@ -14,6 +14,8 @@ struct ConsolidationOptions {
   double alpha_start = 1e-8, alpha_min = 1e-9, alpha_max = 1;
   double alpha_rate = 0.03;    ///< how fast alpha follows the KL
   double averaging = 0.95;     ///< of the KL per episode
+  double layer_factor = 2;     ///< price of a layer's memories relative to the layer below
+  double layer_delay = 0.2;    ///< share of the phase after which the next lower layer is charged too
   double ramp = 1;             ///< R, part of the charge
 };
 
@@ -29,9 +31,16 @@ class MemoryPrice {
   /// eps at this point: a generous start finds out quickly what can be forgotten, a strict end restores the score.
   double Tolerance(double progress) const;
 
+  /// Says how many layers are charged from now on. Alpha starts again when one more joins: what was a fair price for
+  /// memories that nobody needed would erase the layer that just joined before the KL could object.
+  void Charge(int64_t layers);
+
   double alpha() const { return alpha_; }
+  int64_t charged_layers() const { return charged_layers_; }
   double kl() const { return kl_; }  ///< averaged, nats per episode
-  void Restore(double alpha, double kl, double kl_sum, double episodes) { alpha_ = alpha, kl_ = kl, pending_kl_ = kl_sum, pending_episodes_ = episodes; }
+  void Restore(double alpha, double kl, double kl_sum, double episodes, int64_t charged_layers) {
+    alpha_ = alpha, kl_ = kl, pending_kl_ = kl_sum, pending_episodes_ = episodes, charged_layers_ = charged_layers;
+  }
   double pending_kl() const { return pending_kl_; }
   double pending_episodes() const { return pending_episodes_; }
 
@@ -39,13 +48,19 @@ class MemoryPrice {
   ConsolidationOptions options_;
   double alpha_;
   double kl_ = 0, pending_kl_ = 0, pending_episodes_ = 0;
+  int64_t charged_layers_ = 0;
 };
+
+/// What every layer pays per step of mean span, lowest first. The highest layer is charged first: its memories are
+/// mixtures of what lower layers have read, so they are hard to tell apart and tend to be kept all or not at all; the
+/// lowest layer remembers observations themselves and learns to keep only those that matter, once it alone must.
+std::vector<double> LayerPrices(const ConsolidationOptions& options, double alpha, double progress, size_t layers);
 
 /// The student's memory: the learner's own, one per actor, carried over that actor's rollouts in order.
 using StudentMemory = std::map<int, memory::StatePtr>;
 
 /// One consolidation update: the teacher acted in the rollouts; the student replays them with its own memory and learns
-/// to agree while every new memory is charged alpha R mean(e) per layer.
+/// to agree while every layer is charged its price times R times the mean span of its new memories.
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options, double progress,
                                  ShardedPolicy& student, std::span<float> parameters, Optimizer& optimizer,
                                  MemoryPrice& price, StudentMemory& memories);

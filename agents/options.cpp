@@ -79,6 +79,8 @@ void VisitConsolidate(RunOptions& o, Options& v) {
   v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
   v("final_tolerance", c.price.final_tolerance, Range{0, 1e3}, "tolerance falls geometrically to this over the phase; 0: it stays");
   v("value_weight", c.price.value_weight, Range{0, 1e6}, "of the squared difference of the values");
+  v("layer_factor", c.price.layer_factor, Range{1e-3, 1e3}, "price of a layer's memories relative to the layer below");
+  v("layer_delay", c.price.layer_delay, Range{0, 1}, "the next lower layer is charged after this share of the phase");
   v("alpha_start", c.price.alpha_start, Range{1e-9, 1}, "first price of memory");
   v("alpha_rate", c.price.alpha_rate, Range{0, 10}, "how fast the price follows the difference");
   v("span_rate", c.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");

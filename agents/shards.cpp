@@ -24,9 +24,9 @@ void RunBackward(const FlatParameters& parameters, Shard& shard) {
   const auto& out = shard.output;
   std::vector<Tensor> roots{out.head};
   std::vector<Tensor> grads{torch::from_blob(shard.grad_head.data(), out.head.sizes()).to(out.head.device())};
-  if (shard.grad_span_mean != 0) {
+  if (!shard.grad_span_mean.empty()) {
     roots.push_back(out.memory.span_mean);
-    grads.push_back(torch::full_like(out.memory.span_mean, shard.grad_span_mean));
+    grads.push_back(torch::tensor(shard.grad_span_mean, torch::kDouble).to(out.memory.span_mean.device()));
   }
   if (shard.grad_ramp_sum != 0) {
     roots.push_back(out.memory.ramp_sum);
@@ -38,6 +38,13 @@ void RunBackward(const FlatParameters& parameters, Shard& shard) {
   shard.output.head = Tensor();
 }
 
+/// The latest rollout before k of the same actor; there is one.
+size_t Predecessor(const std::vector<Rollout>& rollouts, size_t k) {
+  size_t i = k - 1;
+  while (rollouts[i].actor != rollouts[k].actor) --i;
+  return i;
+}
+
 }  // namespace
 
 std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states,
@@ -46,8 +53,10 @@ std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts, 
   pool_.Run(static_cast<int>(shards.size()), [&](int i) {
     const auto k = static_cast<size_t>(i);
     shards[k].rollout = &rollouts[k];
-    RunForward(policy_, states[k], want_state, shards[k]);
+    if (states[k] != nullptr) RunForward(policy_, states[k], want_state, shards[k]);
   });
+  for (size_t k = 1; k < shards.size(); ++k)
+    if (states[k] == nullptr) RunForward(policy_, shards[Predecessor(rollouts, k)].output.memory.state, want_state, shards[k]);
   return shards;
 }
 

@@ -19,7 +19,7 @@ struct Shard {
   Policy::Output output;
   std::vector<float> head;        ///< [B, T + 1, actions + 1]
   std::vector<float> grad_head;   ///< d(loss)/d(head)
-  double grad_span_mean = 0;      ///< d(loss)/d(span_mean)
+  std::vector<double> grad_span_mean;  ///< d(loss)/d(span_mean), per layer; empty: none
   double grad_ramp_sum = 0;       ///< d(loss)/d(ramp_sum), alike for all rows
   std::vector<float> gradient;    ///< flat
 
@@ -40,7 +40,8 @@ class ShardedPolicy {
   ShardedPolicy(const Policy& policy, const FlatParameters& parameters, WorkerPool& pool)
       : policy_(policy), parameters_(parameters), pool_(pool) {}
 
-  /// states: memory before each rollout. The heads' gradients come back zeroed.
+  /// states: memory before each rollout; null: what the actor's rollout before it in this batch leaves (want_state).
+  /// The heads' gradients come back zeroed.
   std::vector<Shard> Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states, bool want_state);
 
   /// Sum of the shards' gradients, in order of the shards.

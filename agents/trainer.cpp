@@ -102,21 +102,24 @@ class Trainer::Impl {
     state_.actors.resize(static_cast<size_t>(options.train.actors));
     state_.students.resize(state_.actors.size());
     state_.curriculum = curriculum_.progress();
-    BeginPhase(options.train.max_steps > 0 ? Phase::kLearn : Phase::kConsolidate);
+    price_ = MemoryPrice(options.consolidate.price);
+    BeginPhase(options.train.max_steps > 0 ? Phase::kLearn : NextPhase());
   }
 
   void Restore(TrainerState state) {
-    const Phase phase = state.phase;
     state_ = std::move(state);
+    const bool was_done = state_.phase == Phase::kDone;
+    if (was_done) state_.phase = state_.teacher.empty() ? Phase::kLearn : Phase::kConsolidate;  // its last one
     parameters_->Write(state_.parameters);
     curriculum_.Restore(state_.curriculum);
-    MakeOptimizer(phase);
+    MakeOptimizer(state_.phase);
     optimizer_->mean() = state_.mean;
     optimizer_->square() = state_.square;
     optimizer_->set_updates(state_.optimizer_updates);
-    price_.Restore(state_.alpha, state_.kl, state_.pending_kl, state_.pending_episodes);
+    price_.Restore(state_.alpha, state_.kl, state_.pending_kl, state_.pending_episodes, state_.charged_layers);
     for (size_t i = 0; i < state_.students.size(); ++i)
       if (state_.students[i] != nullptr) students_[static_cast<int>(i)] = state_.students[i];
+    if (was_done && PhaseEnds()) BeginPhase(NextPhase());  // nothing left of that phase under the present limits
   }
 
   void InitFrom(const std::vector<float>& values) {
@@ -157,9 +160,15 @@ class Trainer::Impl {
     optimizer_ = std::make_unique<Optimizer>(OptimizerOf(phase), static_cast<size_t>(parameters_->size()), RateScale(*parameters_, span_rate));
   }
 
+  Phase NextPhase() const {
+    return state_.phase == Phase::kLearn && options_.consolidate.max_steps > 0 ? Phase::kConsolidate : Phase::kDone;
+  }
+
+  /// The end keeps what the last phase left, so that a finished run goes on like one that never stopped when its limits
+  /// are raised.
   void BeginPhase(Phase phase) {
-    if (phase == Phase::kConsolidate && options_.consolidate.max_steps == 0) phase = Phase::kDone;
     state_.phase = phase;
+    if (phase == Phase::kDone) return;
     state_.phase_steps = 0;
     MakeOptimizer(phase);
     if (phase == Phase::kConsolidate) {
@@ -255,7 +264,7 @@ class Trainer::Impl {
         interval_start = Clock::now();
       }
       if (ended) {
-        BeginPhase(state_.phase == Phase::kLearn ? Phase::kConsolidate : Phase::kDone);
+        BeginPhase(NextPhase());
         Checkpoint();
       } else if (state_.env_steps >= next_checkpoint) {
         Checkpoint();
@@ -282,8 +291,8 @@ class Trainer::Impl {
       report_ = ActorCriticUpdate(rollouts, options_.loss, progress, *sharded_, state_.parameters, *optimizer_);
     }
     if (!std::isfinite(report_.grad_norm))
-      throw std::runtime_error(fmt::format("the loss is not finite after {} environment steps (update {}): the run stops here. "
-                                           "The last checkpoint is intact; try a smaller learning rate.", state_.env_steps, state_.updates));
+      throw std::runtime_error(fmt::format("the loss is not finite after {} environment steps (update {}); a smaller "
+                                           "optimizer.learning_rate may help", state_.env_steps, state_.updates));
     parameters_->Write(state_.parameters);
     for (const Rollout& r : rollouts) {
       interval_.Add(r, state_.updates);
@@ -342,6 +351,7 @@ class Trainer::Impl {
     state_.curriculum = curriculum_.progress();
     state_.alpha = price_.alpha(), state_.kl = price_.kl();
     state_.pending_kl = price_.pending_kl(), state_.pending_episodes = price_.pending_episodes();
+    state_.charged_layers = price_.charged_layers();
     for (size_t i = 0; i < state_.students.size(); ++i) {
       const auto found = students_.find(static_cast<int>(i));
       state_.students[i] = found == students_.end() ? nullptr : found->second;

@@ -118,6 +118,7 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
                              {"kl", Text(s.kl)},
                              {"pending_kl", Text(s.pending_kl)},
                              {"pending_episodes", Text(s.pending_episodes)},
+                             {"charged_layers", std::to_string(s.charged_layers)},
                              {"living_average", Text(s.living_average)}});
 }
 
@@ -158,6 +159,7 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.kl = Number(file, "kl");
   s.pending_kl = Number(file, "pending_kl");
   s.pending_episodes = Number(file, "pending_episodes");
+  s.charged_layers = integer("charged_layers");
   s.living_average = Number(file, "living_average");
   s.parameters = LoadWeights(file, layout);
   if (file.Has("teacher." + layout.front().name)) s.teacher = LoadWeights(file, layout, "teacher.");

@@ -39,6 +39,7 @@ struct TrainerState {
   Curriculum::Progress curriculum;
   ScoreWindow target;
   double alpha = 0, kl = 0, pending_kl = 0, pending_episodes = 0;  ///< MemoryPrice
+  int64_t charged_layers = 0;
   double living_average = 0;               ///< of consolidation, for the budget
   std::vector<ActorState> actors;          ///< empty entries: not started
   std::vector<memory::StatePtr> students;  ///< per actor, in consolidation

@@ -34,7 +34,7 @@ struct LivingStats {
 
 struct BlockOutput {
   torch::Tensor y;          ///< [B, T, D]
-  torch::Tensor span_mean;  ///< scalar f64: mean span of the block's new steps, summed over layers (steps)
+  torch::Tensor span_mean;  ///< [layers] f64: mean span of the block's new steps (steps)
   torch::Tensor ramp_sum;   ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published charge)
   std::vector<torch::Tensor> spans;  ///< per layer [B, T] f64; empty for cores without spans
   LivingStats living;

@@ -184,6 +184,7 @@ BlockOutput ExpireSpan::ForwardTraced(const Tensor& input, const Tensor& episode
   const Tensor begin = EpisodeBegin(episode_start);
   BlockOutput result;
   std::vector<Bank> banks;
+  std::vector<Tensor> means;
   Tensor x = input;
   for (size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = layers_[l];
@@ -198,7 +199,7 @@ BlockOutput ExpireSpan::ForwardTraced(const Tensor& input, const Tensor& episode
     const Tensor y = FinishLayer(layer, x, projected);
     const Tensor fresh_span = span.slice(1, 0, fresh);
     const Tensor mean = fresh_span.mean();
-    result.span_mean = l == 0 ? mean : result.span_mean + mean;
+    means.push_back(mean);
     result.ramp_sum = l == 0 ? a.ramp_sum : result.ramp_sum + a.ramp_sum;
     result.spans.push_back(span.detach());
     const Tensor living = a.living.slice(1, 0, fresh);
@@ -213,6 +214,7 @@ BlockOutput ExpireSpan::ForwardTraced(const Tensor& input, const Tensor& episode
     x = y;
   }
   result.living.steps = rows * fresh;
+  result.span_mean = torch::stack(means);
   result.y = FinishStack(x);
   if (want_state) result.state = std::make_shared<ExpireSpanState>(std::move(banks), before.clock() + fresh);
   return result;
