@@ -1,0 +1,214 @@
+// Training as a whole: the same run twice gives the same bits, resuming does too, and errors come out.
+
+#include "agents/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <stdexcept>
+
+#include "tests/agents/tiny_run.h"
+#include "tests/temporary_folder.h"
+
+namespace lethe::agents {
+namespace {
+
+/// Some thousand steps of everything that a checkpoint has to hold: a curriculum that moves, both phases.
+std::vector<std::string> BothPhases(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> all = {"train.max_steps=2500",      "consolidate.max_steps=2500", "consolidate.alpha_start=0.001",
+                                  "curriculum.start=3",        "curriculum.threshold=0",     "curriculum.episodes=40",
+                                  "optimizer.schedule=linear", "log.checkpoint_interval_steps=500"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+/// Everything a finished run leaves, without the time it took.
+void ExpectSameEnd(const TrainerState& a, const TrainerState& b) {
+  EXPECT_EQ(a.parameters, b.parameters);
+  EXPECT_EQ(a.teacher, b.teacher);
+  EXPECT_EQ(a.mean, b.mean);
+  EXPECT_EQ(a.square, b.square);
+  EXPECT_EQ(a.env_steps, b.env_steps);
+  EXPECT_EQ(a.updates, b.updates);
+  EXPECT_EQ(a.curriculum.value, b.curriculum.value);
+  EXPECT_EQ(a.alpha, b.alpha);
+  EXPECT_EQ(a.kl, b.kl);
+  EXPECT_EQ(a.living_average, b.living_average);
+  for (size_t i = 0; i < a.actors.size(); ++i) EXPECT_EQ(a.actors[i].envs, b.actors[i].envs);
+}
+
+TEST(DeterminismTrainer, SameOptionsSameBits) {
+  const auto run = MakeTinyRun(BothPhases());
+  EXPECT_EQ(TrainedParameters(*run), TrainedParameters(*run));
+}
+
+TEST(DeterminismTrainer, LearnerThreadsDoNotMatter) {
+  const auto one = MakeTinyRun(BothPhases({"train.learner_threads=1"}));
+  const auto two = MakeTinyRun(BothPhases({"train.learner_threads=2"}));
+  EXPECT_EQ(TrainedParameters(*one), TrainedParameters(*two));
+}
+
+TEST(DeterminismTrainer, AnotherSeedIsAnotherRun) {
+  const auto one = MakeTinyRun({"train.max_steps=200", "seed=1"}), two = MakeTinyRun({"train.max_steps=200", "seed=2"});
+  EXPECT_NE(TrainedParameters(*one), TrainedParameters(*two));
+}
+
+/// Trains through, writing a checkpoint in the middle of `phase`; then goes on from the file with a new trainer.
+void ExpectResumeIsExact(Phase phase) {
+  const tests::TemporaryFolder folder;
+  const std::string path = folder / "middle.safetensors";
+  const auto run = MakeTinyRun(BothPhases());
+  const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
+  int64_t saved_at = 0;
+  TrainerHooks hooks;
+  hooks.checkpoint = [&](const TrainerState& state) {
+    if (saved_at > 0 || state.phase != phase || state.phase_steps < 1000) return;
+    saved_at = state.env_steps;
+    SaveCheckpoint(path, state, layout);
+  };
+  Trainer whole(*run, hooks);
+  EXPECT_TRUE(whole.Train());
+  ASSERT_GT(saved_at, 0);
+  ASSERT_LT(saved_at, whole.state().env_steps);
+
+  Trainer resumed(*run, {});
+  resumed.Restore(LoadCheckpoint(configs::SafetensorsFile(path), layout, resumed.core(), whole.state().actors.size()));
+  EXPECT_EQ(resumed.state().env_steps, saved_at);
+  EXPECT_TRUE(resumed.Train());
+  ExpectSameEnd(resumed.state(), whole.state());
+}
+
+TEST(DeterminismTrainer, ResumeInLearningIsExact) { ExpectResumeIsExact(Phase::kLearn); }
+TEST(DeterminismTrainer, ResumeInConsolidationIsExact) { ExpectResumeIsExact(Phase::kConsolidate); }
+
+TEST(Trainer, StopsWhenAskedAndGoesOnLikeARunThatDidNot) {
+  const auto run = MakeTinyRun(BothPhases());
+  int updates = 0;
+  TrainerHooks hooks;
+  hooks.stop = [&] { return ++updates == 20; };
+  Trainer stopped(*run, hooks);
+  EXPECT_FALSE(stopped.Train());
+  EXPECT_EQ(stopped.state().updates, 20);
+  Trainer resumed(*run, {}), whole(*run, {});
+  resumed.Restore(stopped.state());
+  EXPECT_TRUE(resumed.Train());
+  EXPECT_TRUE(whole.Train());
+  ExpectSameEnd(resumed.state(), whole.state());
+}
+
+TEST(Trainer, LogsEveryInterval) {
+  const auto run = MakeTinyRun({"train.max_steps=2000", "log.interval_updates=10"});
+  std::vector<TrainingStatus> lines;
+  TrainerHooks hooks;
+  hooks.log = [&](const TrainingStatus& status) { lines.push_back(status); };
+  Trainer trainer(*run, hooks);
+  EXPECT_TRUE(trainer.Train());
+  ASSERT_GE(lines.size(), 3u);
+  EXPECT_EQ(lines.front().updates, 10);
+  EXPECT_EQ(lines.back().env_steps, trainer.state().env_steps);
+  EXPECT_GT(lines.back().steps_per_s, 0);
+  EXPECT_EQ(lines.back().policy_lag, 0) << "A2C acts with the newest parameters";
+  EXPECT_NEAR(lines.back().update.ratio_mean, 1, 1e-4);
+  const TrainingStatus& s = lines.front();
+  EXPECT_NEAR(s.share_envs + s.share_acting + s.share_learning + s.share_waiting, 1, 1e-9);
+}
+
+TEST(ThreadsTrainer, TheLagOfImpalaIsBounded) {
+  const auto run = MakeTinyRun({"train.max_steps=4000", "train.max_policy_lag=2", "log.interval_updates=1"});
+  double worst = 0;
+  TrainerHooks hooks;
+  hooks.log = [&](const TrainingStatus& status) { worst = std::max(worst, status.policy_lag); };
+  Trainer trainer(*run, hooks);
+  EXPECT_TRUE(trainer.Train());
+  EXPECT_LE(worst, 3);
+}
+
+/// The teacher may run ahead with several rollouts of one actor in one update; the student replays them in order.
+TEST(ThreadsTrainer, ConsolidationRunsWithPolicyLag) {
+  const auto run = MakeTinyRun(BothPhases({"train.max_policy_lag=2"}));
+  Trainer trainer(*run, {});
+  EXPECT_TRUE(trainer.Train());
+  EXPECT_EQ(trainer.state().phase, Phase::kDone);
+}
+
+/// Corridors whose second actor's environments break after some steps.
+class FaultyBatch final : public envs::EnvBatch {
+ public:
+  FaultyBatch(std::unique_ptr<envs::EnvBatch> inner, bool is_faulty) : inner_(std::move(inner)), is_faulty_(is_faulty) {}
+  void Step(const uint8_t* actions, const envs::StepOutput& out) override {
+    if (is_faulty_ && ++steps_ == 50) throw std::runtime_error("the door is stuck");
+    inner_->Step(actions, out);
+  }
+  const envs::Spec& spec() const override { return inner_->spec(); }
+  int size() const override { return inner_->size(); }
+  void Reset(uint8_t* observations) override { inner_->Reset(observations); }
+  void Observe(uint8_t* observations) const override { inner_->Observe(observations); }
+  std::span<const float> EpisodeMetrics(int row) const override { return inner_->EpisodeMetrics(row); }
+  void SetCurriculum(double value) override { inner_->SetCurriculum(value); }
+  std::vector<std::byte> Save() const override { return inner_->Save(); }
+  void Restore(std::span<const std::byte> bytes) override { inner_->Restore(bytes); }
+  std::string Text(int row) const override { return inner_->Text(row); }
+  std::string LevelJson(int row) const override { return inner_->LevelJson(row); }
+  void LoadLevel(int row, const std::string& level) override { inner_->LoadLevel(row, level); }
+  void Oracle(uint8_t* actions) const override { inner_->Oracle(actions); }
+  bool IsCue(int row) const override { return inner_->IsCue(row); }
+  void Cues(uint8_t* is_cue) const override { inner_->Cues(is_cue); }
+
+ private:
+  const std::unique_ptr<envs::EnvBatch> inner_;
+  const bool is_faulty_;
+  int steps_ = 0;
+};
+
+void RegisterFaulty() {
+  envs::Entry entry = envs::Find("Corridor-v0");
+  entry.id = "Faulty-v0";
+  entry.make_batch = [make = entry.make_batch](const envs::Params& params, const envs::BatchOptions& options) {
+    return std::make_unique<FaultyBatch>(make(params, options), options.first_index > 0);
+  };
+  envs::Add(entry);
+}
+
+/// The message of the error that Train throws, which must come within a second.
+std::string ErrorOf(Trainer& trainer) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    trainer.Train();
+  } catch (const std::exception& error) {
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ThreadsTrainer, AnActorsErrorEndsTraining) {
+  RegisterFaulty();
+  for (const char* lag : {"train.max_policy_lag=0", "train.max_policy_lag=3"}) {
+    const auto run = MakeTinyRun({"env.id=Faulty-v0", "train.max_steps=20000", lag});
+    Trainer trainer(*run, {});
+    EXPECT_EQ(ErrorOf(trainer), "the door is stuck");
+  }
+}
+
+TEST(ThreadsTrainer, AHooksErrorEndsTraining) {
+  const auto run = MakeTinyRun({"train.max_steps=2000", "log.checkpoint_interval_steps=300"});
+  TrainerHooks hooks;
+  hooks.checkpoint = [](const TrainerState&) { throw std::runtime_error("the disk is full"); };
+  Trainer trainer(*run, hooks);
+  EXPECT_EQ(ErrorOf(trainer), "the disk is full");
+}
+
+TEST(Trainer, ALossThatIsNotFiniteEndsTraining) {
+  const auto run = MakeTinyRun({"train.max_steps=2000"});
+  Trainer trainer(*run, {});
+  std::vector<float> broken = trainer.state().parameters;
+  for (const ParameterLayout& part : trainer.layout())
+    if (part.name == "head_bias") broken[static_cast<size_t>(part.offset + part.size - 1)] = std::numeric_limits<float>::infinity();
+  trainer.InitFrom(broken);
+  EXPECT_NE(ErrorOf(trainer).find("not finite"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lethe::agents
