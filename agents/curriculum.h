@@ -10,11 +10,13 @@ struct CurriculumOptions {
   double start = 0;         ///< first value of the environment's curriculum parameter; 0: no curriculum
   double factor = 1.5;      ///< growth at every success
   double threshold = 0.9;   ///< mean score that counts as success
+  double retreat = 0;       ///< below this mean score the parameter shrinks again, never below start; 0: never
   int64_t episodes = 256;   ///< episodes the mean is taken over, all begun at the present value
 };
 
 /// Drives the environment's curriculum parameter by success: when the mean score of enough episodes passes the
-/// threshold, the parameter grows by the factor. Depends on episodes alone, never on time.
+/// threshold, the parameter grows by the factor; an agent that has lost the task goes back to levels where the reward
+/// still tells it something. Depends on episodes alone, never on time.
 class Curriculum {
  public:
   /// What a checkpoint keeps.
@@ -38,9 +40,13 @@ class Curriculum {
     progress_.last_mean = progress_.sum / static_cast<double>(progress_.count);
     progress_.sum = 0;
     progress_.count = 0;
-    if (progress_.last_mean < options_.threshold || at_hardest()) return;
-    progress_.value = std::min(hardest_, std::max(progress_.value + 1, std::floor(progress_.value * options_.factor)));
-    progress_.last_mean = 0;
+    const double before = progress_.value;
+    if (progress_.last_mean >= options_.threshold) {
+      progress_.value = std::min(hardest_, std::max(before + 1, std::floor(before * options_.factor)));
+    } else if (progress_.last_mean < options_.retreat) {
+      progress_.value = std::min(before, std::max(options_.start, std::floor(before / options_.factor)));
+    }
+    if (progress_.value != before) progress_.last_mean = 0;
   }
 
   double value() const { return progress_.value; }

@@ -69,6 +69,7 @@ void VisitCurriculum(CurriculumOptions& o, Options& v) {
   v("start", o.start, Range{0, kMany}, "first value of the environment's curriculum parameter; 0: no curriculum");
   v("factor", o.factor, Range{1, 100}, "growth at every success");
   v("threshold", o.threshold, Range{-1e9, 1e9}, "mean score that counts as success");
+  v("retreat", o.retreat, Range{-1e9, 1e9}, "below this mean score levels get easier again; 0: never");
   v("episodes", o.episodes, Range{1, 1e6}, "episodes the mean is taken over");
 }
 

@@ -92,5 +92,28 @@ TEST(Consolidation, TwoRolloutsOfOneActorAreReplayedInOrder) {
   EXPECT_EQ(memories.at(0)->resident(), rollouts.back().end.memory->resident());
 }
 
+TEST(LayerPrices, TheHighestLayerIsChargedFirstAndMore) {
+  ConsolidationOptions options;
+  options.layer_factor = 3;
+  options.layer_delay = 0.2;
+  EXPECT_EQ(LayerPrices(options, 0.5, 0, 3), (std::vector<double>{0, 0, 4.5}));
+  EXPECT_EQ(LayerPrices(options, 0.5, 0.2, 3), (std::vector<double>{0, 1.5, 4.5}));
+  EXPECT_EQ(LayerPrices(options, 0.5, 0.4, 3), (std::vector<double>{0.5, 1.5, 4.5}));
+}
+
+TEST(MemoryPrice, StartsAgainWhenAnotherLayerIsCharged) {
+  ConsolidationOptions options;
+  options.alpha_start = 1e-6;
+  MemoryPrice price(options);
+  price.Charge(1);
+  for (int i = 0; i < 100; ++i) price.Update(0, 1, 0);
+  const double grown = price.alpha();
+  EXPECT_GT(grown, 2e-6);
+  price.Charge(1);
+  EXPECT_EQ(price.alpha(), grown);
+  price.Charge(2);
+  EXPECT_EQ(price.alpha(), 1e-6);
+}
+
 }  // namespace
 }  // namespace lethe::agents

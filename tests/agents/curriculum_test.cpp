@@ -38,6 +38,19 @@ TEST(Curriculum, StaysBelowTheThreshold) {
   EXPECT_DOUBLE_EQ(curriculum.last_mean(), 0.8);
 }
 
+TEST(Curriculum, RetreatsWhenTheTaskIsLostButNeverBelowTheStart) {
+  Curriculum curriculum({.start = 4, .factor = 1.5, .threshold = 0.9, .retreat = 0.65, .episodes = 4}, 12);
+  AddWindow(curriculum, 1);
+  AddWindow(curriculum, 1);
+  EXPECT_EQ(curriculum.value(), 9);
+  AddWindow(curriculum, 0.7);
+  EXPECT_EQ(curriculum.value(), 9);
+  for (const double want : {6.0, 4.0, 4.0}) {
+    AddWindow(curriculum, 0.5);
+    EXPECT_EQ(curriculum.value(), want);
+  }
+}
+
 TEST(Curriculum, EpisodesBegunAtAnotherValueDoNotCount) {
   Curriculum curriculum(kOptions, 12);
   for (int i = 0; i < 100; ++i) curriculum.Add(1, 3);
