@@ -72,6 +72,8 @@ CommandLine::CommandLine(std::string program, const std::vector<Flag>& flags, co
   for (const po::option& option : parsed.options) {
     if (!option.string_key.empty()) {
       const std::string value = option.value.empty() ? "" : option.value[0];
+      const bool stands_apart = option.original_tokens.size() > 1;
+      if (stands_apart && LooksLikeFlag(value)) throw UserError(fmt::format("--{} needs a value", option.string_key));
       if (!flags_.emplace(option.string_key, value).second) throw UserError(fmt::format("--{} is given twice", option.string_key));
       continue;
     }

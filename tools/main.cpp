@@ -57,9 +57,8 @@ int Dispatch(const std::string& program, std::vector<std::string> words) {
   return command.run(CommandLine(program, command.flags, words));
 }
 
-int Fail(int code, std::string message) {
-  message = message.substr(0, message.find('\n'));  // LibTorch adds a stack trace
-  fmt::print(stderr, "lethe: {}\n", message);
+int Fail(int code, const std::string& message) {
+  fmt::print(stderr, "lethe: {}\n", FirstLine(message));
   return code;
 }
 

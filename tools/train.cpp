@@ -147,10 +147,12 @@ class TrainSession {
   bool Train() {
     try {
       return run_->Train(StopSignals::Requested);
-    } catch (const std::runtime_error& error) {
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
       progress_.Done();
       const bool has_checkpoint = !run_->folder().Checkpoints().empty();
-      throw std::runtime_error(fmt::format("training stopped: {}; {}", error.what(),
+      throw std::runtime_error(fmt::format("training stopped: {}; {}", FirstLine(error.what()),
                                            has_checkpoint ? "go on from the last checkpoint with: " + ResumeCommand(line_, run_dir_)
                                                           : "no checkpoint was written yet"));
     }
@@ -162,6 +164,9 @@ class TrainSession {
     return 128 + StopSignals::Received();
   }
 
+  /// What makes this run longer.
+  const char* LengthOption() const { return options_->consolidate.max_steps > 0 ? "consolidate.max_steps" : "train.max_steps"; }
+
   int NumThreads() const {
     const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     return std::min(cores, static_cast<int>(std::max(options_->train.actors, options_->train.learner_threads)));
@@ -170,7 +175,7 @@ class TrainSession {
   void SayTrained(bool reached_end) const {
     const TrainingSpeed& speed = run_->speed();
     const std::string what = reached_end ? "trained" : fmt::format("stopped after train.max_minutes = {}:", options_->train.max_minutes);
-    if (speed.env_steps == 0) return Say("nothing left to train: the run is complete; train.max_steps=N makes it longer");
+    if (speed.env_steps == 0) return Say(fmt::format("nothing left to train: {}=N makes a finished run longer\n", LengthOption()));
     std::string rate;
     if (speed.operations > 0) {
       const double limit = MeasureMatrixRate(NumThreads(), 0.05), achieved = speed.operations / speed.seconds;
@@ -184,8 +189,8 @@ class TrainSession {
   int Conclude() {
     if (options_->log.eval_episodes > 0 && !Evaluate()) return SayStoppedInEvaluation();
     const Plot plot = DrawPlot(run_dir_);
-    Say(fmt::format("\nrun        {}\nplot       {}\nnext       {} eval {} --episodes 1000\n           {} train.max_steps=N", run_dir_,
-                    plot.text, line_.program(), run_dir_, ResumeCommand(line_, run_dir_)));
+    Say(fmt::format("\nrun        {}\nplot       {}\nnext       {} eval {} --episodes 1000\n           {} {}=N", run_dir_,
+                    plot.text, line_.program(), run_dir_, ResumeCommand(line_, run_dir_), LengthOption()));
     return 0;
   }
 

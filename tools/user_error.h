@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace lethe::tools {
@@ -22,5 +23,8 @@ auto AsUserError(Function&& function) {
     throw UserError(error.what());
   }
 }
+
+/// Messages are one line; LibTorch adds a stack trace below its own.
+inline std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace lethe::tools
