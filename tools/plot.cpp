@@ -78,7 +78,9 @@ Plot DrawPlot(const std::string& run_dir) {
   const fs::path script = FindScript();
   if (script.empty()) return {false, "not drawn: tools/plot.py is in no folder above the program"};
   const Outcome outcome = RunProgram({FindPython(script), script.string(), run_dir});
-  return {outcome.succeeded, outcome.succeeded ? outcome.last_line : "not drawn: " + outcome.last_line};
+  if (outcome.succeeded) return {true, outcome.last_line};
+  const bool is_named = outcome.last_line.starts_with("plot: ");
+  return {false, "not drawn: " + outcome.last_line.substr(is_named ? 6 : 0)};
 }
 
 }  // namespace lethe::tools
