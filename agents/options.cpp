@@ -37,7 +37,7 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("actors", t.actors, Range{1, 256}, "actor threads");
   v("learner_threads", t.learner_threads, Range{1, 256}, "threads that compute gradients, each on whole rollouts");
   v("unroll_length", t.unroll_length, Range{1, 4096}, "steps of a rollout");
-  v("max_policy_lag", t.max_policy_lag, Range{0, 64}, "0: A2C, actors wait for new parameters; more: IMPALA, updates that may pass meanwhile");
+  v("max_policy_lag", t.max_policy_lag, Range{0, 64}, "0: A2C, actors wait for new parameters; more: IMPALA, most updates between acting and learning");
   v("max_steps", t.max_steps, Range{0, kMany}, "environment steps of learning");
   v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time, whatever the phase; 0: no limit");
   v("target_score", t.target_score, Range{0, 1e9}, "learning ends early at this mean score with the curriculum at its end; 0: never");

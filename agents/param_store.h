@@ -18,12 +18,12 @@ struct ParamVersion {
 
 /// The newest parameters, written by the learner and read by actors, and the gate that bounds how stale rollouts get.
 ///
-/// max_lag 0 (A2C): an actor's n-th rollout waits for the n-th version, so everything is on-policy and deterministic.
-/// max_lag > 0 (IMPALA): an actor waits while (max_lag + 1) updates' worth of rollouts are already under way.
+/// Update n consumes the n-th rollout of every actor. An actor's n-th rollout begins once n - max_lag updates are done,
+/// so no rollout is ever learnt from more than max_lag updates after it began; 0 is A2C, on-policy.
 /// Threads: every member may be called from any thread.
 class ParamStore {
  public:
-  ParamStore(int64_t max_lag, int64_t rollouts_per_update) : max_lag_(max_lag), per_update_(rollouts_per_update) {}
+  explicit ParamStore(int64_t max_lag) : max_lag_(max_lag) {}
 
   void Publish(std::shared_ptr<const ParamVersion> version) {
     const std::lock_guard lock(mutex_);
@@ -35,16 +35,14 @@ class ParamStore {
   /// to act with. Null: closed.
   std::shared_ptr<const ParamVersion> Take(int64_t number) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return closed_ || (newest_ != nullptr && MayBegin(number)); });
+    changed_.wait(lock, [&] { return closed_ || (newest_ != nullptr && updates_ >= number - max_lag_); });
     if (closed_) return nullptr;
-    ++under_way_;
     return newest_;
   }
 
-  /// The learner has consumed an update's worth of rollouts.
-  void Consumed(int64_t rollouts) {
+  /// The learner has consumed one rollout of every actor. Publish what it learnt first.
+  void Consumed() {
     const std::lock_guard lock(mutex_);
-    under_way_ -= rollouts;
     ++updates_;
     changed_.notify_all();
   }
@@ -56,15 +54,11 @@ class ParamStore {
   }
 
  private:
-  bool MayBegin(int64_t number) const {
-    return max_lag_ == 0 ? updates_ >= number : under_way_ < (max_lag_ + 1) * per_update_;
-  }
-
-  const int64_t max_lag_, per_update_;
+  const int64_t max_lag_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::shared_ptr<const ParamVersion> newest_;  // guarded by mutex_
-  int64_t under_way_ = 0, updates_ = 0;         // guarded by mutex_
+  int64_t updates_ = 0;                         // guarded by mutex_
   bool closed_ = false;                         // guarded by mutex_
 };
 

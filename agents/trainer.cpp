@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <mutex>
 #include <thread>
@@ -181,7 +182,8 @@ class Trainer::Impl {
 
   void StartActors() {
     const auto& t = options_.train;
-    params_ = std::make_unique<ParamStore>(t.max_policy_lag, t.actors);
+    params_ = std::make_unique<ParamStore>(t.max_policy_lag);
+    ahead_.assign(static_cast<size_t>(t.actors), {});
     queue_ = std::make_unique<Queue<Rollout>>(static_cast<size_t>((t.max_policy_lag + 1) * t.actors));
     const int64_t rows = t.num_envs / t.actors;
     for (int64_t i = 0; i < t.actors; ++i) {
@@ -229,16 +231,19 @@ class Trainer::Impl {
     params_->Publish(std::move(version));
   }
 
-  /// One rollout per actor; in order of the actors when that decides the result (A2C), else as they come. Empty: closed.
+  /// The next rollout of every actor, in order of the actors. What faster actors sent ahead waits in `ahead_`, which the
+  /// gate of ParamStore bounds. Empty: closed.
   std::vector<Rollout> Collect() {
     std::vector<Rollout> rollouts;
-    while (rollouts.size() < static_cast<size_t>(options_.train.actors)) {
-      auto rollout = queue_->Pop();
-      if (!rollout) return {};
-      rollouts.push_back(std::move(*rollout));
+    for (std::deque<Rollout>& own : ahead_) {
+      while (own.empty()) {
+        auto rollout = queue_->Pop();
+        if (!rollout) return {};
+        ahead_[static_cast<size_t>(rollout->actor)].push_back(std::move(*rollout));
+      }
+      rollouts.push_back(std::move(own.front()));
+      own.pop_front();
     }
-    if (options_.train.max_policy_lag == 0)
-      std::sort(rollouts.begin(), rollouts.end(), [](const Rollout& a, const Rollout& b) { return a.actor < b.actor; });
     return rollouts;
   }
 
@@ -250,14 +255,12 @@ class Trainer::Impl {
     auto interval_start = Clock::now(), live = Clock::now();
     int64_t next_checkpoint = state_.env_steps + options_.log.checkpoint_interval_steps;
     while (state_.phase != Phase::kDone) {
-      const auto waiting = Clock::now();
       const auto rollouts = Collect();
       if (rollouts.empty()) return false;
       const auto learning = Clock::now();
       Learn(rollouts);
       interval_.learning += Since(learning);
       interval_.wall = Since(interval_start);
-      static_cast<void>(waiting);
       const bool ended = PhaseEnds();
       if (state_.updates % options_.log.interval_updates == 0 || ended) {
         Log();
@@ -276,7 +279,7 @@ class Trainer::Impl {
       }
       if (state_.phase == Phase::kDone) return true;
       Publish();
-      params_->Consumed(static_cast<int64_t>(rollouts.size()));
+      params_->Consumed();
       const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
       if (out_of_time || (hooks_.stop && hooks_.stop())) return false;
     }
@@ -379,6 +382,7 @@ class Trainer::Impl {
 
   std::unique_ptr<ParamStore> params_;
   std::unique_ptr<Queue<Rollout>> queue_;
+  std::vector<std::deque<Rollout>> ahead_;  // per actor
   std::vector<std::unique_ptr<Actor>> actors_;
   std::vector<std::thread> threads_;
   std::mutex error_mutex_;
