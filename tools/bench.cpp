@@ -21,7 +21,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kDetails = R"(lethe bench train trains on Corridor-v0 without writing anything and tells environment steps per second of wall
+constexpr const char* kDetails =
+    R"(lethe bench train trains on Corridor-v0 without writing anything and tells environment steps per second of wall
 time, sampled and learnt. Spans are pinned, so that every layer holds 8, 32 and 190 living memories in turn.
 The arithmetic of a step is counted; `of limit` is its rate as a share of what plain float32 matrix products
 reach on the same threads right before.
@@ -64,9 +65,9 @@ std::unique_ptr<agents::RunOptions> OptionsFor(int64_t living, const CommandLine
   for (const std::string& assignment :
        {std::string("env.id=Corridor-v0"), std::string("env.length_min=5000"), std::string("env.length_max=5000"),
         fmt::format("memory.span_limit={}", kSpanLimit), fmt::format("memory.ramp={}", ramp),
-        fmt::format("memory.initial_span={}", span / kSpanLimit), std::string("train.span_rate=0"), std::string("train.span_weight=0"),
-        std::string("train.max_steps=1e15"), std::string("log.interval_updates=1"), std::string("log.live_seconds=0"),
-        std::string("log.checkpoint_interval_steps=1e15")})
+        fmt::format("memory.initial_span={}", span / kSpanLimit), std::string("train.span_rate=0"),
+        std::string("train.span_weight=0"), std::string("train.max_steps=1e15"), std::string("log.interval_updates=1"),
+        std::string("log.live_seconds=0"), std::string("log.checkpoint_interval_steps=1e15")})
     document.Override(assignment);
   return ReadOptions(document, line);
 }
@@ -74,7 +75,8 @@ std::unique_ptr<agents::RunOptions> OptionsFor(int64_t living, const CommandLine
 double MeanLiving(const memory::LivingStats& living) {
   double sum = 0;
   for (const double layer : living.sum) sum += layer;
-  return sum / static_cast<double>(std::max<int64_t>(living.steps, 1)) / static_cast<double>(std::max<size_t>(living.sum.size(), 1));
+  return sum / static_cast<double>(std::max<int64_t>(living.steps, 1)) /
+         static_cast<double>(std::max<size_t>(living.sum.size(), 1));
 }
 
 /// Watches a training from its hooks: what happens between the end of the warm-up and the end.
@@ -119,7 +121,8 @@ Measurement Measure(int64_t living, const CommandLine& line) {
   m.mode = options->train.max_policy_lag == 0 ? "a2c" : "impala";
   m.living_memories = watch.living / static_cast<double>(std::max<int64_t>(watch.lines, 1));
   m.steps_per_s = static_cast<double>(watch.last_step - watch.first_step) / std::max(watch.measured, 1e-9);
-  m.flops_per_step = agents::FlopsPerStep(agents::MakePolicyOptions(*options), options->train.unroll_length, m.living_memories);
+  m.flops_per_step =
+      agents::FlopsPerStep(agents::MakePolicyOptions(*options), options->train.unroll_length, m.living_memories);
   m.fraction_of_limit = m.steps_per_s * m.flops_per_step / (m.matrix_gflops * 1e9);
   return m;
 }
@@ -139,21 +142,22 @@ std::string ToJson(const Measurement& m) {
 }
 
 std::string ToText(const Measurement& m) {
-  return fmt::format("{:<13}{:<8}{:>7}{:>10.1f}{:>12}{:>14.2f}{:>16.1f}{:>10.2f}{:>10}", m.core, m.mode, m.threads, m.living_memories,
-                     FormatCount(m.steps_per_s), m.flops_per_step / 1e6, m.matrix_gflops, m.fraction_of_limit,
-                     FormatBytes(static_cast<double>(m.rss_bytes)));
+  return fmt::format("{:<13}{:<8}{:>7}{:>10.1f}{:>12}{:>14.2f}{:>16.1f}{:>10.2f}{:>10}", m.core, m.mode, m.threads,
+                     m.living_memories, FormatCount(m.steps_per_s), m.flops_per_step / 1e6, m.matrix_gflops,
+                     m.fraction_of_limit, FormatBytes(static_cast<double>(m.rss_bytes)));
 }
 
 int RunBench(const CommandLine& line) {
   line.RequireAtMostWords(1);
-  if (line.words().empty() || line.words()[0] != "train") throw UserError("bench needs the name of a benchmark; allowed: train");
+  if (line.words().empty() || line.words()[0] != "train")
+    throw UserError("bench needs the name of a benchmark; allowed: train");
   std::vector<int64_t> rows = {8, 32, 190};
   if (line.Has("living")) rows = {line.Integer("living", 32, 1, 245)};
   const StopSignals signals;
   const bool json = line.Has("json");
   if (!json)
-    fmt::print("{:<13}{:<8}{:>7}{:>10}{:>12}{:>14}{:>16}{:>10}{:>10}\n", "core", "mode", "threads", "living", "steps/s", "MFLOP/step",
-               "matrix GFLOP/s", "of limit", "memory");
+    fmt::print("{:<13}{:<8}{:>7}{:>10}{:>12}{:>14}{:>16}{:>10}{:>10}\n", "core", "mode", "threads", "living", "steps/s",
+               "MFLOP/step", "matrix GFLOP/s", "of limit", "memory");
   for (const int64_t living : rows) {
     const Measurement measurement = Measure(living, line);
     if (StopSignals::Requested()) return 128 + StopSignals::Received();
@@ -166,7 +170,9 @@ int RunBench(const CommandLine& line) {
 }  // namespace
 
 Command BenchCommand() {
-  return {"bench", "train [key=value ...] [flags]", "speed, against the arithmetic limit of the machine", kDetails, kFlags, RunBench};
+  return {
+      "bench", "train [key=value ...] [flags]", "speed, against the arithmetic limit of the machine", kDetails, kFlags,
+      RunBench};
 }
 
 }  // namespace lethe::tools

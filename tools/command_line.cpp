@@ -21,13 +21,17 @@ constexpr int kStyle = po::command_line_style::allow_long | po::command_line_sty
 po::options_description Description(const std::vector<Flag>& flags) {
   po::options_description description;
   for (const Flag& flag : flags) {
-    if (flag.value_name.empty()) description.add_options()(flag.name.c_str(), flag.meaning.c_str());
-    else description.add_options()(flag.name.c_str(), po::value<std::string>(), flag.meaning.c_str());
+    if (flag.value_name.empty())
+      description.add_options()(flag.name.c_str(), flag.meaning.c_str());
+    else
+      description.add_options()(flag.name.c_str(), po::value<std::string>(), flag.meaning.c_str());
   }
   return description;
 }
 
-std::string WithDashes(const std::string& name) { return "--" + name.substr(std::min(name.find_first_not_of('-'), name.size())); }
+std::string WithDashes(const std::string& name) {
+  return "--" + name.substr(std::min(name.find_first_not_of('-'), name.size()));
+}
 
 [[noreturn]] void RefuseUnknown(const std::string& got, const std::vector<Flag>& flags) {
   std::vector<std::string> names;
@@ -38,7 +42,9 @@ std::string WithDashes(const std::string& name) { return "--" + name.substr(std:
 }
 
 /// Boost reads "-x" as a plain word where short flags are off.
-bool LooksLikeFlag(const std::string& word) { return word.size() > 1 && word[0] == '-' && !std::isdigit(static_cast<unsigned char>(word[1])); }
+bool LooksLikeFlag(const std::string& word) {
+  return word.size() > 1 && word[0] == '-' && !std::isdigit(static_cast<unsigned char>(word[1]));
+}
 
 /// "train.max_steps=100": what stands before `=` could be the name of an option, right or misspelt.
 bool IsOverride(const std::string& word) {
@@ -74,7 +80,8 @@ CommandLine::CommandLine(std::string program, const std::vector<Flag>& flags, co
       const std::string value = option.value.empty() ? "" : option.value[0];
       const bool stands_apart = option.original_tokens.size() > 1;
       if (stands_apart && LooksLikeFlag(value)) throw UserError(fmt::format("--{} needs a value", option.string_key));
-      if (!flags_.emplace(option.string_key, value).second) throw UserError(fmt::format("--{} is given twice", option.string_key));
+      if (!flags_.emplace(option.string_key, value).second)
+        throw UserError(fmt::format("--{} is given twice", option.string_key));
       continue;
     }
     for (const std::string& word : option.value) {
@@ -109,7 +116,8 @@ double CommandLine::Number(const std::string& flag, double otherwise, double low
 
 void CommandLine::RequireAtMostWords(size_t count) const {
   if (words_.size() <= count) return;
-  throw UserError(fmt::format("unexpected {}; options of a run are written key=value", configs::InBackticks(words_[count])));
+  throw UserError(
+      fmt::format("unexpected {}; options of a run are written key=value", configs::InBackticks(words_[count])));
 }
 
 void CommandLine::RequireNoOverrides(const std::string& what) const {

@@ -10,7 +10,8 @@
 namespace lethe::tools {
 namespace {
 
-constexpr const char* kDetails = R"(lethe envs                  lists the environments with the scores that bound an agent: the oracle knows
+constexpr const char* kDetails =
+    R"(lethe envs                  lists the environments with the scores that bound an agent: the oracle knows
                             the secret, a memoryless policy sees only the present observation
 lethe envs ID               actions, observation, options and scores of one
 lethe envs record ID        plays episodes with the oracle and prints them as golden episodes, one per line
@@ -39,7 +40,8 @@ void PrintSpec(const envs::Spec& spec) {
   fmt::print("actions      {}\n", fmt::join(spec.action_names, ", "));
   fmt::print("metrics      {}; agents are compared by {}\n", fmt::join(spec.metric_names, ", "), spec.score_metric);
   if (!spec.curriculum_parameter.empty())
-    fmt::print("curriculum   {}, {:.0f}..{:.0f}\n", spec.curriculum_parameter, spec.curriculum_min, spec.curriculum_max);
+    fmt::print("curriculum   {}, {:.0f}..{:.0f}\n", spec.curriculum_parameter, spec.curriculum_min,
+               spec.curriculum_max);
   fmt::print("observation  {} tokens:\n", spec.tokens.size());
   for (size_t i = 0; i < spec.tokens.size(); ++i)
     fmt::print("  {:>3}  {:<40} 0..{}\n", i, spec.tokens[i].meaning, spec.tokens[i].vocabulary - 1);
@@ -50,7 +52,8 @@ int Describe(const std::string& id) {
   const auto params = entry.make_params();
   const envs::Scores& scores = entry.scores;
   fmt::print("{}\n\n", entry.id);
-  fmt::print("scores       oracle {:.3f}, best without memory {:.3f}, random {:.3f}\n", scores.oracle, scores.memoryless, scores.random);
+  fmt::print("scores       oracle {:.3f}, best without memory {:.3f}, random {:.3f}\n", scores.oracle,
+             scores.memoryless, scores.random);
   PrintSpec(entry.make_batch(*params, {})->spec());
   configs::Options options;
   options.Section("env", *params, "its options, in a config file or on the command line");
@@ -79,7 +82,8 @@ int Record(const std::string& id, const CommandLine& line) {
   recording.Visit(options);
   options.Read(document);
   const auto batch = AsUserError([&] {
-    return entry.make_batch(*recording.params, {1, static_cast<uint64_t>(recording.seed), envs::Purpose::kDemonstrate, 0});
+    return entry.make_batch(*recording.params,
+                            {1, static_cast<uint64_t>(recording.seed), envs::Purpose::kDemonstrate, 0});
   });
   const int64_t episodes = line.Integer("episodes", 1, 1, 1'000'000);
   for (int64_t episode = 0; episode < episodes; ++episode) {
@@ -88,7 +92,8 @@ int Record(const std::string& id, const CommandLine& line) {
       playing.Oracle(&action);
       return action;
     };
-    fmt::print("{}\n", envs::RecordEpisode(fmt::format("{} seed {} episode {}", id, recording.seed, episode), *batch, oracle));
+    fmt::print("{}\n",
+               envs::RecordEpisode(fmt::format("{} seed {} episode {}", id, recording.seed, episode), *batch, oracle));
   }
   return 0;
 }
@@ -109,14 +114,20 @@ int RunEnvs(const CommandLine& line) {
   if (what != "record") line.RequireNoOverrides(what.empty() ? "envs" : "envs " + what);
   if (what.empty()) return List();
   if (!has_argument) return Describe(what);
-  if (words.size() < 2) throw UserError(fmt::format("envs {} needs {}", what, what == "replay" ? "a file" : "an environment"));
+  if (words.size() < 2)
+    throw UserError(fmt::format("envs {} needs {}", what, what == "replay" ? "a file" : "an environment"));
   return what == "replay" ? Replay(words[1]) : Record(words[1], line);
 }
 
 }  // namespace
 
 Command EnvsCommand() {
-  return {"envs", "[ID | record ID [key=value ...] | replay FILE.jsonl]", "environments and golden episodes", kDetails, kFlags, RunEnvs};
+  return {"envs",
+          "[ID | record ID [key=value ...] | replay FILE.jsonl]",
+          "environments and golden episodes",
+          kDetails,
+          kFlags,
+          RunEnvs};
 }
 
 }  // namespace lethe::tools

@@ -16,7 +16,8 @@
 namespace lethe::tools {
 namespace {
 
-constexpr const char* kDetails = R"(Plays episodes on levels the agent never trained on and reports its score, and what it remembers meanwhile,
+constexpr const char* kDetails =
+    R"(Plays episodes on levels the agent never trained on and reports its score, and what it remembers meanwhile,
 with the newest good checkpoint of RUN. The options are those of the run; key=value changes them, for instance
 to longer corridors than it was trained on.
 
@@ -54,7 +55,9 @@ int RunEval(const CommandLine& line) {
   const auto evaluation = EvaluationOf(line);
   const std::string& run_dir = line.words()[0];
   const std::string config = AsUserError([&] { return configs::RunFolder::Open(run_dir).ConfigPath(); });
-  const auto options = ReadOptions(configs::Document::FromFile(config), line);
+  auto document = configs::Document::FromFile(config);
+  document.Override("curriculum.start=0");  // training's affair; it must not stand in the way of shorter levels
+  const auto options = ReadOptions(std::move(document), line);
   RequireDevice(options->device);
   const auto weights = PolicyWeights(OpenWeights(line.Text("checkpoint", run_dir), Note), *options);
   const StopSignals signals;
@@ -70,7 +73,12 @@ int RunEval(const CommandLine& line) {
 }  // namespace
 
 Command EvalCommand() {
-  return {"eval", "RUN [key=value ...] [flags]", "score of a trained agent on new levels, and what it remembers", kDetails, kFlags, RunEval};
+  return {"eval",
+          "RUN [key=value ...] [flags]",
+          "score of a trained agent on new levels, and what it remembers",
+          kDetails,
+          kFlags,
+          RunEval};
 }
 
 }  // namespace lethe::tools

@@ -13,11 +13,12 @@ std::string ProgramHelp(const std::vector<Command>& commands) {
       "lethe trains agents that predict, for every step they live through, how long it is worth remembering,\n"
       "and really forget it afterwards.\n\nusage: lethe COMMAND ...\n\n";
   for (const Command& command : commands) text += fmt::format("  {:<14}{}\n", command.name, command.summary);
-  text += "  help options  every option of a run, with its range and meaning\n"
-          "  help COMMAND  the same as COMMAND --help\n\n"
-          "flags: --help, --version\n\n"
-          "A first look (ten seconds, then a table of what it learned):\n"
-          "  lethe train configs/corridor_10.yaml\n";
+  text +=
+      "  help options  every option of a run, with its range and meaning\n"
+      "  help COMMAND  the same as COMMAND --help\n\n"
+      "flags: --help, --version\n\n"
+      "A first look (ten seconds, then a table of what it learned):\n"
+      "  lethe train configs/corridor_10.yaml\n";
   return text;
 }
 
@@ -35,13 +36,16 @@ std::string OptionsHelp(const std::string& env_id) {
   AsUserError([&] { run.SetEnv(env_id); });
   configs::Options options;
   run.Visit(options);
-  return fmt::format("Options of a run on {}. In a config file they stand in sections,\n\n"
-                     "  train:\n    num_envs: 64\n\non the command line as train.num_envs=64.\n\n{}", env_id, options.Help());
+  return fmt::format(
+      "Options of a run on {}. In a config file they stand in sections,\n\n"
+      "  train:\n    num_envs: 64\n\non the command line as train.num_envs=64.\n\n{}",
+      env_id, options.Help());
 }
 
 std::string VersionText() {
   const BuildInfo build = GetBuildInfo();
-  return fmt::format("lethe {} ({}), LibTorch {}, {}\n", build.version, build.git_version, TORCH_VERSION, build.compiler);
+  return fmt::format("lethe {} ({}), LibTorch {}, {}\n", build.version, build.git_version, TORCH_VERSION,
+                     build.compiler);
 }
 
 }  // namespace lethe::tools

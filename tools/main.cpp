@@ -39,7 +39,8 @@ int Print(const std::string& text) {
 int RunHelp(const std::vector<Command>& commands, const std::vector<std::string>& words) {
   if (words.empty()) return Print(ProgramHelp(commands));
   const bool about_options = words[0] == "options";
-  if (words.size() > (about_options ? 2u : 1u)) throw UserError(fmt::format("unexpected `{}` behind help {}", words.back(), words[0]));
+  if (words.size() > (about_options ? 2u : 1u))
+    throw UserError(fmt::format("unexpected `{}` behind help {}", words.back(), words[0]));
   if (about_options) return Print(OptionsHelp(words.size() > 1 ? words[1] : "Corridor-v0"));
   return Print(CommandHelp(FindCommand(commands, words[0])));
 }

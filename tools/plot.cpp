@@ -36,7 +36,8 @@ std::string FindPython(const fs::path& script) {
 std::string ReadAll(int fd) {
   std::string text;
   std::array<char, 4096> piece;
-  for (ssize_t got; (got = ::read(fd, piece.data(), piece.size())) > 0;) text.append(piece.data(), static_cast<size_t>(got));
+  for (ssize_t got; (got = ::read(fd, piece.data(), piece.size())) > 0;)
+    text.append(piece.data(), static_cast<size_t>(got));
   return text;
 }
 

@@ -38,7 +38,7 @@ std::string VectorWidth() {
 
 std::vector<Fact> Facts() {
   const BuildInfo build = GetBuildInfo();
-  return {{"lethe", build.version}, {"git", build.git_version}, {"compiler", build.compiler}, {"flags", build.flags},
+  return {{"lethe", build.version},    {"git", build.git_version}, {"compiler", build.compiler}, {"flags", build.flags},
           {"LibTorch", TORCH_VERSION}, {"processor", Processor()}, {"kernels", VectorWidth()}};
 }
 
@@ -52,8 +52,12 @@ std::map<std::string, std::string> Values(agents::RunOptions& options) {
 }
 
 bool MayChange(const std::string& name) {
-  constexpr std::array kNames = {"device", "train.max_steps", "train.max_minutes", "train.target_score",
-                                 "consolidate.max_steps", "consolidate.budget"};
+  constexpr std::array kNames = {"device",
+                                 "train.max_steps",
+                                 "train.max_minutes",
+                                 "train.target_score",
+                                 "consolidate.max_steps",
+                                 "consolidate.budget"};
   return name.starts_with("log.") || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -66,7 +70,8 @@ std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, cons
 }
 
 std::string RunConfigText(agents::RunOptions& options) {
-  std::string text = "# Every option of this run. Written by the program, which reads it again to resume and to evaluate.\n";
+  std::string text =
+      "# Every option of this run. Written by the program, which reads it again to resume and to evaluate.\n";
   for (const Fact& fact : Facts()) text += fmt::format("{}{}: {}\n", kFactPrefix, fact.name, fact.value);
   return text + "\n" + agents::ToYaml(options);
 }
@@ -76,7 +81,8 @@ std::vector<std::string> DifferencesOfBuild(const std::string& config_text) {
   std::istringstream lines(config_text);
   for (std::string line; std::getline(lines, line) && line.starts_with(kFactPrefix);) {
     const size_t colon = line.find(": ");
-    if (colon != std::string::npos) recorded[line.substr(kFactPrefix.size(), colon - kFactPrefix.size())] = line.substr(colon + 2);
+    if (colon != std::string::npos)
+      recorded[line.substr(kFactPrefix.size(), colon - kFactPrefix.size())] = line.substr(colon + 2);
   }
   std::vector<std::string> differences;
   for (const Fact& fact : Facts()) {
@@ -102,9 +108,11 @@ std::vector<std::string> DifferentOptions(agents::RunOptions& a, agents::RunOpti
 void CheckMayChangeOnResume(const std::vector<std::string>& changed) {
   for (const std::string& name : changed) {
     if (MayChange(name)) continue;
-    throw UserError(fmt::format("key `{}` cannot change while a run goes on; allowed with --resume: train.max_steps, "
-                                "train.max_minutes, train.target_score, consolidate.max_steps, consolidate.budget, device "
-                                "and log.*; for anything else start a new run with --init-from", name));
+    throw UserError(
+        fmt::format("key `{}` cannot change while a run goes on; allowed with --resume: train.max_steps, "
+                    "train.max_minutes, train.target_score, consolidate.max_steps, consolidate.budget, device "
+                    "and log.*; for anything else start a new run with --init-from",
+                    name));
   }
 }
 

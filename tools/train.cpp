@@ -25,7 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDetails = R"(Trains the agent that CONFIG.yaml describes, evaluates it, and draws the course of the training.
+constexpr const char* kDetails =
+    R"(Trains the agent that CONFIG.yaml describes, evaluates it, and draws the course of the training.
 Everything goes to a folder of its own, runs/<name of CONFIG> unless --run-dir says otherwise:
 config.yaml, metrics.jsonl, TensorBoard events, checkpoints/, live.safetensors, report/.
 
@@ -61,7 +62,9 @@ bool IsTerminal() {
   return ::isatty(STDOUT_FILENO) != 0 && term != nullptr && std::string(term) != "dumb";
 }
 
-std::string Duration(double seconds) { return seconds < 60 ? fmt::format("{:.1f} s", seconds) : FormatDuration(seconds); }
+std::string Duration(double seconds) {
+  return seconds < 60 ? fmt::format("{:.1f} s", seconds) : FormatDuration(seconds);
+}
 
 std::string RunDirOf(const CommandLine& line) {
   if (line.Has("run-dir")) return line.Text("run-dir");
@@ -104,7 +107,8 @@ class TrainSession {
   }
 
   void OpenRun() {
-    if (line_.Has("init-from")) throw UserError("--resume and --init-from exclude each other: a resumed run has its own weights");
+    if (line_.Has("init-from"))
+      throw UserError("--resume and --init-from exclude each other: a resumed run has its own weights");
     auto folder = AsUserError([&] { return configs::RunFolder::Open(run_dir_, configs::RunFolder::Access::kWrite); });
     const std::string recorded = configs::ReadWholeFile(folder.ConfigPath());
     const auto document = configs::Document::FromText(recorded, folder.ConfigPath());
@@ -121,10 +125,12 @@ class TrainSession {
   /// A config file beside --resume only names the run; if it was edited since, its reader should know.
   void SayWhatConfigWouldChange(agents::RunOptions& before) {
     if (line_.words().empty()) return;
-    const auto given = AsUserError([&] { return agents::ReadRunOptions(configs::Document::FromFile(line_.words()[0])); });
+    const auto given =
+        AsUserError([&] { return agents::ReadRunOptions(configs::Document::FromFile(line_.words()[0])); });
     const auto names = DifferentOptions(before, *given);
     if (names.empty()) return;
-    Warn(fmt::format("{} differs from the run's own config.yaml in {}; the run keeps its own", line_.words()[0], fmt::join(names, ", ")));
+    Warn(fmt::format("{} differs from the run's own config.yaml in {}; the run keeps its own", line_.words()[0],
+                     fmt::join(names, ", ")));
   }
 
   void SayWhyNotExact(const std::string& recorded) const {
@@ -139,8 +145,9 @@ class TrainSession {
     const auto& t = options_->train;
     const bool is_a2c = t.max_policy_lag == 0;
     const std::string from = run_->state().env_steps > 0 ? fmt::format(", from step {}", run_->state().env_steps) : "";
-    Say(fmt::format("{}  {}, seed {}, {} environments on {} actor threads, {}{}", run_dir_, options_->env.id, options_->seed,
-                    t.num_envs, t.actors, is_a2c ? "A2C" : fmt::format("IMPALA, lag {}", t.max_policy_lag), from));
+    Say(fmt::format("{}  {}, seed {}, {} environments on {} actor threads, {}{}", run_dir_, options_->env.id,
+                    options_->seed, t.num_envs, t.actors,
+                    is_a2c ? "A2C" : fmt::format("IMPALA, lag {}", t.max_policy_lag), from));
   }
 
   /// What stops a training that had begun leaves the last checkpoint as it was: the message says how to go on.
@@ -152,20 +159,24 @@ class TrainSession {
     } catch (const std::exception& error) {
       progress_.Done();
       const bool has_checkpoint = !run_->folder().Checkpoints().empty();
-      throw std::runtime_error(fmt::format("training stopped: {}; {}", FirstLine(error.what()),
-                                           has_checkpoint ? "go on from the last checkpoint with: " + ResumeCommand(line_, run_dir_)
-                                                          : "no checkpoint was written yet"));
+      throw std::runtime_error(
+          fmt::format("training stopped: {}; {}", FirstLine(error.what()),
+                      has_checkpoint ? "go on from the last checkpoint with: " + ResumeCommand(line_, run_dir_)
+                                     : "no checkpoint was written yet"));
     }
   }
 
   int SayStopped() const {
     Say(fmt::format("stopped by {} after {} steps; a checkpoint is written. Go on with:\n  {}",
-                    StopSignals::Name(StopSignals::Received()), run_->state().env_steps, ResumeCommand(line_, run_dir_)));
+                    StopSignals::Name(StopSignals::Received()), run_->state().env_steps,
+                    ResumeCommand(line_, run_dir_)));
     return 128 + StopSignals::Received();
   }
 
   /// What makes this run longer.
-  const char* LengthOption() const { return options_->consolidate.max_steps > 0 ? "consolidate.max_steps" : "train.max_steps"; }
+  const char* LengthOption() const {
+    return options_->consolidate.max_steps > 0 ? "consolidate.max_steps" : "train.max_steps";
+  }
 
   int NumThreads() const {
     const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -174,12 +185,15 @@ class TrainSession {
 
   void SayTrained(bool reached_end) const {
     const TrainingSpeed& speed = run_->speed();
-    const std::string what = reached_end ? "trained" : fmt::format("stopped after train.max_minutes = {}:", options_->train.max_minutes);
-    if (speed.env_steps == 0) return Say(fmt::format("nothing left to train: {}=N makes a finished run longer\n", LengthOption()));
+    const std::string what =
+        reached_end ? "trained" : fmt::format("stopped after train.max_minutes = {}:", options_->train.max_minutes);
+    if (speed.env_steps == 0)
+      return Say(fmt::format("nothing left to train: {}=N makes a finished run longer\n", LengthOption()));
     std::string rate;
     if (speed.operations > 0) {
       const double limit = MeasureMatrixRate(NumThreads(), 0.05), achieved = speed.operations / speed.seconds;
-      rate = fmt::format("; {:.1f} GFLOP/s, {:.2f} of what plain matrix products reach here", achieved / 1e9, achieved / limit);
+      rate = fmt::format("; {:.1f} GFLOP/s, {:.2f} of what plain matrix products reach here", achieved / 1e9,
+                         achieved / limit);
     }
     Say(fmt::format("{} {} steps in {} ({} steps/s{})\n", what, FormatCount(static_cast<double>(speed.env_steps)),
                     Duration(speed.seconds), FormatCount(static_cast<double>(speed.env_steps) / speed.seconds), rate));
@@ -189,8 +203,8 @@ class TrainSession {
   int Conclude() {
     if (options_->log.eval_episodes > 0 && !Evaluate()) return SayStoppedInEvaluation();
     const Plot plot = DrawPlot(run_dir_);
-    Say(fmt::format("\nrun        {}\nplot       {}\nnext       {} eval {} --episodes 1000\n           {} {}=N", run_dir_,
-                    plot.text, line_.program(), run_dir_, ResumeCommand(line_, run_dir_), LengthOption()));
+    Say(fmt::format("\nrun        {}\nplot       {}\nnext       {} eval {} --episodes 1000\n           {} {}=N",
+                    run_dir_, plot.text, line_.program(), run_dir_, ResumeCommand(line_, run_dir_), LengthOption()));
     return 0;
   }
 
@@ -232,7 +246,9 @@ int RunTrain(const CommandLine& line) {
 }  // namespace
 
 Command TrainCommand() {
-  return {"train", "CONFIG.yaml [key=value ...] [flags]", "train an agent, evaluate it, plot the course", kDetails, kFlags, RunTrain};
+  return {
+      "train", "CONFIG.yaml [key=value ...] [flags]", "train an agent, evaluate it, plot the course", kDetails, kFlags,
+      RunTrain};
 }
 
 }  // namespace lethe::tools

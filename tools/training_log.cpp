@@ -18,7 +18,8 @@ std::vector<double> MeanLiving(const memory::LivingStats& living) {
 
 void AddMemory(const agents::TrainingStatus& status, int64_t num_envs, Json& line) {
   const auto& update = status.update;
-  const double places = static_cast<double>(num_envs) * static_cast<double>(std::max<size_t>(update.living.sum.size(), 1));
+  const double places =
+      static_cast<double>(num_envs) * static_cast<double>(std::max<size_t>(update.living.sum.size(), 1));
   line["living_memories"] = MeanLiving(update.living);
   line["living_memories_max"] = update.living.max;
   line["resident_memories"] = static_cast<double>(update.resident) / places;

@@ -23,7 +23,8 @@ void TrainingRun::Begin(const std::vector<float>* initial_weights) {
 
 void TrainingRun::Resume(const std::function<void(const std::string&)>& warn) {
   const auto file = folder_.NewestGoodCheckpoint(warn);
-  trainer_->Restore(agents::LoadCheckpoint(file, trainer_->layout(), trainer_->core(), static_cast<size_t>(options_.train.actors)));
+  trainer_->Restore(
+      agents::LoadCheckpoint(file, trainer_->layout(), trainer_->core(), static_cast<size_t>(options_.train.actors)));
   OpenLogs();
 }
 

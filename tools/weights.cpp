@@ -7,7 +7,8 @@
 
 namespace lethe::tools {
 
-configs::SafetensorsFile OpenWeights(const std::string& run_or_file, const std::function<void(const std::string&)>& note) {
+configs::SafetensorsFile OpenWeights(const std::string& run_or_file,
+                                     const std::function<void(const std::string&)>& note) {
   return AsUserError([&] {
     if (run_or_file.ends_with(".safetensors")) return configs::SafetensorsFile(run_or_file);
     return configs::RunFolder::Open(run_or_file).NewestGoodCheckpoint(note);

@@ -11,7 +11,8 @@ namespace lethe::tools {
 
 /// The file a run or a path stands for: a *.safetensors file as it is, a run folder's newest good checkpoint. `note`
 /// hears of damaged ones. Errors: UserError.
-configs::SafetensorsFile OpenWeights(const std::string& run_or_file, const std::function<void(const std::string&)>& note);
+configs::SafetensorsFile OpenWeights(const std::string& run_or_file,
+                                     const std::function<void(const std::string&)>& note);
 
 /// The policy's weights in such a file, checked against the shapes these options need. Errors: UserError.
 std::vector<float> PolicyWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options);

@@ -44,7 +44,8 @@ TEST(CommandLine, PathWithEqualsSignIsAWord) {
 }
 
 TEST(CommandLine, ValueOfAnOverrideIsTakenAsItStands) {
-  EXPECT_THAT(Parsed({"env.wrong_reward=-1", "x=a=b", "x="}).overrides(), ElementsAre("env.wrong_reward=-1", "x=a=b", "x="));
+  EXPECT_THAT(Parsed({"env.wrong_reward=-1", "x=a=b", "x="}).overrides(),
+              ElementsAre("env.wrong_reward=-1", "x=a=b", "x="));
 }
 
 TEST(CommandLine, WrongFlagsAreNamed) {

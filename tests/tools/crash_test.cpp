@@ -23,8 +23,13 @@ using tests::RunLethe;
 using tests::TemporaryFolder;
 using tests::TrainTiny;
 
-const std::vector<std::string> kTwoPhases = {"--quiet", "train.max_steps=3000", "consolidate.max_steps=3000", "curriculum.start=3",
-                                             "curriculum.threshold=0.2", "curriculum.episodes=64", "log.checkpoint_interval_steps=250",
+const std::vector<std::string> kTwoPhases = {"--quiet",
+                                             "train.max_steps=3000",
+                                             "consolidate.max_steps=3000",
+                                             "curriculum.start=3",
+                                             "curriculum.threshold=0.2",
+                                             "curriculum.episodes=64",
+                                             "log.checkpoint_interval_steps=250",
                                              "log.eval_episodes=0"};
 
 SafetensorsFile Newest(const std::string& run_dir) {
@@ -53,7 +58,8 @@ int64_t NewestSteps(const std::string& run_dir) {
 }
 
 /// Starts the words, sends the signal as soon as a checkpoint of at least `steps` steps is there.
-tests::Ended InterruptAt(const TemporaryFolder& folder, const std::vector<std::string>& words, int64_t steps, int signal) {
+tests::Ended InterruptAt(const TemporaryFolder& folder, const std::vector<std::string>& words, int64_t steps,
+                         int signal) {
   Program program(folder.path(), words);
   tests::WaitUntil(program, [&] { return NewestSteps(folder / "run") >= steps; });
   program.Send(signal);
@@ -116,9 +122,12 @@ class CrashSignal : public testing::TestWithParam<int> {};
 
 TEST_P(CrashSignal, WritesACheckpointAndSaysHowToGoOn) {
   const TemporaryFolder folder;
-  const std::vector<std::string> words = TrainTiny("run", {"train.max_steps=1e9", "log.checkpoint_interval_steps=1e9", "log.eval_episodes=0"});
+  const std::vector<std::string> words =
+      TrainTiny("run", {"train.max_steps=1e9", "log.checkpoint_interval_steps=1e9", "log.eval_episodes=0"});
   Program program(folder.path(), words);
-  ASSERT_TRUE(tests::WaitUntil(program, [&] { return fs::exists(folder / "run/metrics.jsonl") && fs::file_size(folder / "run/metrics.jsonl") > 0; }));
+  ASSERT_TRUE(tests::WaitUntil(program, [&] {
+    return fs::exists(folder / "run/metrics.jsonl") && fs::file_size(folder / "run/metrics.jsonl") > 0;
+  }));
   const auto sent = std::chrono::steady_clock::now();
   program.Send(GetParam());
   const auto ended = program.Wait();
@@ -193,7 +202,8 @@ TEST(CrashTrain, FullDiskStopsWithTheLastCheckpointIntact) {
   const TemporaryFolder whole, folder;
   ASSERT_EQ(RunLethe(whole.path(), TrainTiny("run", kTwoPhases)).exit_code, 0);
   InterruptAt(folder, TrainTiny("run", kTwoPhases), 1500, SIGKILL);
-  const auto full = RunLethe(folder.path(), {"train", "--resume", "--run-dir", "run"}, [] { tests::LimitFileSize(60'000); });
+  const auto full =
+      RunLethe(folder.path(), {"train", "--resume", "--run-dir", "run"}, [] { tests::LimitFileSize(60'000); });
   EXPECT_EQ(full.exit_code, 1);
   EXPECT_THAT(full.err, HasSubstr("lethe: training stopped: run/checkpoints/step_"));
   EXPECT_THAT(full.err, HasSubstr("File too large; go on from the last checkpoint with: "));
@@ -203,8 +213,9 @@ TEST(CrashTrain, FullDiskStopsWithTheLastCheckpointIntact) {
 
 TEST(CrashTrain, DivergingLossStopsWithTheLastCheckpointIntact) {
   const TemporaryFolder folder;
-  const auto ended = RunLethe(folder.path(), TrainTiny("run", {"optimizer.learning_rate=10", "optimizer.max_grad_norm=0", "optimizer.beta2=0",
-                                                          "optimizer.epsilon=1e-15", "log.checkpoint_interval_steps=1"}));
+  const auto ended = RunLethe(
+      folder.path(), TrainTiny("run", {"optimizer.learning_rate=10", "optimizer.max_grad_norm=0", "optimizer.beta2=0",
+                                       "optimizer.epsilon=1e-15", "log.checkpoint_interval_steps=1"}));
   EXPECT_EQ(ended.exit_code, 1);
   EXPECT_THAT(ended.err, HasSubstr("lethe: training stopped: the loss is not finite after "));
   EXPECT_THAT(ended.err, HasSubstr("go on from the last checkpoint with: "));

@@ -24,7 +24,8 @@ TEST(EnvsCommand, ListsEveryEnvironmentWithItsScores) {
 TEST(EnvsCommand, DescribesOneEnvironment) {
   const auto ended = RunLethe(".", {"envs", "Corridor-4c-v0"});
   EXPECT_EQ(ended.exit_code, 0);
-  for (const char* part : {"oracle 1.000, best without memory 0.250", "up, right, down, left", "18 tokens", "env.colors", "length_max, 3..200"})
+  for (const char* part : {"oracle 1.000, best without memory 0.250", "up, right, down, left", "18 tokens",
+                           "env.colors", "length_max, 3..200"})
     EXPECT_THAT(ended.out, HasSubstr(part));
 }
 
@@ -49,7 +50,8 @@ TEST(EnvsCommand, TamperedEpisodeIsFoundWithItsPlace) {
 
 TEST(EnvsCommand, RecordedEpisodesReplay) {
   const TemporaryFolder folder;
-  const auto recorded = RunLethe(folder.path(), {"envs", "record", "Corridor-8c-v0", "--episodes", "4", "seed=3", "length_max=20"});
+  const auto recorded =
+      RunLethe(folder.path(), {"envs", "record", "Corridor-8c-v0", "--episodes", "4", "seed=3", "length_max=20"});
   ASSERT_EQ(recorded.exit_code, 0) << recorded.err;
   std::ofstream(folder / "recorded.jsonl") << recorded.out;
   const auto ended = RunLethe(folder.path(), {"envs", "replay", "recorded.jsonl"});

@@ -28,7 +28,8 @@ TEST(HelpText, IsTheSameByEveryWay) {
 
 TEST(HelpText, ListsCommandsAndWhereToBegin) {
   const std::string text = TextOf({"--help"});
-  for (const char* command : {"train", "eval", "envs", "bench", "help options", "--version"}) EXPECT_THAT(text, HasSubstr(command));
+  for (const char* command : {"train", "eval", "envs", "bench", "help options", "--version"})
+    EXPECT_THAT(text, HasSubstr(command));
   EXPECT_THAT(text, HasSubstr("lethe train configs/corridor_10.yaml"));
 }
 
@@ -41,13 +42,16 @@ TEST(HelpText, FitsAScreenOf120Columns) {
 
 TEST(HelpText, NamesEveryOptionWithDefaultRangeAndMeaning) {
   const std::string text = TextOf({"help", "options"});
-  for (const char* option : {"seed", "env.length_max", "memory.span_limit", "train.max_steps", "optimizer.learning_rate",
-                             "curriculum.factor", "consolidate.optimizer.kind", "log.eval_episodes"})
+  for (const char* option :
+       {"seed", "env.length_max", "memory.span_limit", "train.max_steps", "optimizer.learning_rate",
+        "curriculum.factor", "consolidate.optimizer.kind", "log.eval_episodes"})
     EXPECT_THAT(text, HasSubstr(std::string("\n") + option + " "));
   EXPECT_THAT(TextOf({"help", "options", "Corridor-8c-v0"}), testing::ContainsRegex("env.colors +8 "));
 }
 
-TEST(HelpText, VersionNamesBuildAndLibTorch) { EXPECT_THAT(TextOf({"--version"}), testing::ContainsRegex("^lethe [0-9.]+ .*LibTorch 2")); }
+TEST(HelpText, VersionNamesBuildAndLibTorch) {
+  EXPECT_THAT(TextOf({"--version"}), testing::ContainsRegex("^lethe [0-9.]+ .*LibTorch 2"));
+}
 
 }  // namespace
 }  // namespace lethe

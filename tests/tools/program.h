@@ -53,13 +53,16 @@ class Program {
     if (!waited_) ::waitpid(pid_, &status_, 0);
     waited_ = true;
     const bool killed = WIFSIGNALED(status_);
-    return {killed ? -1 : WEXITSTATUS(status_), killed ? WTERMSIG(status_) : 0, configs::ReadWholeFile(printed_ / "out"),
-            configs::ReadWholeFile(printed_ / "err")};
+    return {killed ? -1 : WEXITSTATUS(status_), killed ? WTERMSIG(status_) : 0,
+            configs::ReadWholeFile(printed_ / "out"), configs::ReadWholeFile(printed_ / "err")};
   }
 
  private:
-  [[noreturn]] void Become(const std::string& folder, const std::vector<std::string>& words, const std::function<void()>& before) {
-    const auto redirect = [](const std::string& path, int to) { ::dup2(::open(path.c_str(), O_WRONLY | O_CREAT, 0666), to); };
+  [[noreturn]] void Become(const std::string& folder, const std::vector<std::string>& words,
+                           const std::function<void()>& before) {
+    const auto redirect = [](const std::string& path, int to) {
+      ::dup2(::open(path.c_str(), O_WRONLY | O_CREAT, 0666), to);
+    };
     redirect(printed_ / "out", STDOUT_FILENO);
     redirect(printed_ / "err", STDERR_FILENO);
     std::string program = LETHE_BINARY;
@@ -80,7 +83,8 @@ class Program {
 };
 
 /// Runs the program to its end.
-inline Ended RunLethe(const std::string& folder, const std::vector<std::string>& words, const std::function<void()>& before = {}) {
+inline Ended RunLethe(const std::string& folder, const std::vector<std::string>& words,
+                      const std::function<void()>& before = {}) {
   return Program(folder, words, before).Wait();
 }
 

@@ -34,32 +34,33 @@ std::vector<std::string> Keys(const Json& object) {
 }
 
 const std::vector<std::string> kEvaluationKeys = {
-    "episodes", "score", "score_ci", "living_memories", "living_memories_max", "resident_memories", "never_forgetting",
-    "span_cue", "span_other", "steps_per_s"};
+    "episodes",         "score",    "score_ci",   "living_memories", "living_memories_max", "resident_memories",
+    "never_forgetting", "span_cue", "span_other", "steps_per_s"};
 
 /// One finished run, shared by the tests that only look at it.
 class FinishedRun : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new TemporaryFolder;
-    ended_ = RunLethe(folder_->path(), {"train", LETHE_TEST_DATA "/configs/tiny.yaml"});
-    ASSERT_EQ(ended_.exit_code, 0) << ended_.err;
+    home = new TemporaryFolder;
+    trained = RunLethe(home->path(), {"train", LETHE_TEST_DATA "/configs/tiny.yaml"});
+    ASSERT_EQ(trained.exit_code, 0) << trained.err;
   }
-  static void TearDownTestSuite() { delete folder_; }
+  static void TearDownTestSuite() { delete home; }
 
-  static std::string In(const std::string& name) { return *folder_ / ("runs/tiny/" + name); }
+  static std::string In(const std::string& name) { return *home / ("runs/tiny/" + name); }
 
-  static inline TemporaryFolder* folder_ = nullptr;
-  static inline tests::Ended ended_;
+  static inline TemporaryFolder* home = nullptr;
+  static inline tests::Ended trained;
 };
 
 TEST_F(FinishedRun, HasEveryFile) {
   for (const char* name : {"config.yaml", "metrics.jsonl", "live.safetensors", "report/evaluation.json"})
     EXPECT_TRUE(fs::is_regular_file(In(name))) << name;
-  const auto run = configs::RunFolder::Open(*folder_ / "runs/tiny");
+  const auto run = configs::RunFolder::Open(*home / "runs/tiny");
   EXPECT_EQ(run.Checkpoints().size(), 3u) << "log.keep_checkpoints";
   int events = 0;
-  for (const auto& entry : fs::directory_iterator(In(""))) events += entry.path().filename().string().starts_with("events.out.tfevents.");
+  for (const auto& entry : fs::directory_iterator(In("")))
+    events += entry.path().filename().string().starts_with("events.out.tfevents.");
   EXPECT_EQ(events, 1);
 }
 
@@ -68,10 +69,31 @@ TEST_F(FinishedRun, MetricsAreLinesWithUnitsAndGrowingSteps) {
   ASSERT_GE(lines.size(), 3u);
   int64_t before = 0;
   for (const Json& line : lines) {
-    for (const char* key : {"phase", "env_steps", "seconds", "steps_per_s", "score", "curriculum", "living_memories",
-                            "living_memories_max", "resident_memories", "memory_bytes", "never_forgetting", "span_mean",
-                            "policy_loss", "value_loss", "entropy", "kl_per_episode", "grad_norm", "learning_rate",
-                            "span_weight", "policy_lag", "share_envs", "share_acting", "share_learning", "share_waiting", "gflops"})
+    for (const char* key : {"phase",
+                            "env_steps",
+                            "seconds",
+                            "steps_per_s",
+                            "score",
+                            "curriculum",
+                            "living_memories",
+                            "living_memories_max",
+                            "resident_memories",
+                            "memory_bytes",
+                            "never_forgetting",
+                            "span_mean",
+                            "policy_loss",
+                            "value_loss",
+                            "entropy",
+                            "kl_per_episode",
+                            "grad_norm",
+                            "learning_rate",
+                            "span_weight",
+                            "policy_lag",
+                            "share_envs",
+                            "share_acting",
+                            "share_learning",
+                            "share_waiting",
+                            "gflops"})
       EXPECT_TRUE(line.contains(key)) << key;
     EXPECT_EQ(line["living_memories"].size(), 2u);
     EXPECT_GT(line["env_steps"].get<int64_t>(), before);
@@ -81,28 +103,30 @@ TEST_F(FinishedRun, MetricsAreLinesWithUnitsAndGrowingSteps) {
 }
 
 TEST_F(FinishedRun, SaysScorePlaceAndWhatToTypeNext) {
-  for (const char* part : {"score      ", "95 % interval", "layer 2", "run        runs/tiny", "eval runs/tiny --episodes 1000",
-                           "train --resume --run-dir runs/tiny train.max_steps=N", "GFLOP/s"})
-    EXPECT_THAT(ended_.out, HasSubstr(part));
-  EXPECT_EQ(ended_.err, "");
+  for (const char* part :
+       {"score      ", "95 % interval", "layer 2", "run        runs/tiny", "eval runs/tiny --episodes 1000",
+        "train --resume --run-dir runs/tiny train.max_steps=N", "GFLOP/s"})
+    EXPECT_THAT(trained.out, HasSubstr(part));
+  EXPECT_EQ(trained.err, "");
 }
 
 TEST_F(FinishedRun, ProgressWithoutTerminalIsPlainLines) {
-  EXPECT_EQ(ended_.out.find('\x1b'), std::string::npos);
-  EXPECT_EQ(ended_.out.find('\r'), std::string::npos);
-  EXPECT_THAT(ended_.out, testing::ContainsRegex("\nlearn +[0-9,]+ +[0-9]+ %"));
+  EXPECT_EQ(trained.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(trained.out.find('\r'), std::string::npos);
+  EXPECT_THAT(trained.out, testing::ContainsRegex("\nlearn +[0-9,]+ +[0-9]+ %"));
 }
 
 TEST_F(FinishedRun, ConfigRecordsBuildAndReadsBack) {
   const std::string text = configs::ReadWholeFile(In("config.yaml"));
-  for (const char* fact : {"# git: ", "# compiler: ", "# flags: ", "# LibTorch: ", "# processor: "}) EXPECT_THAT(text, HasSubstr(fact));
-  const auto again = RunLethe(folder_->path(), {"train", "runs/tiny/config.yaml", "--run-dir", "again", "--quiet"});
+  for (const char* fact : {"# git: ", "# compiler: ", "# flags: ", "# LibTorch: ", "# processor: "})
+    EXPECT_THAT(text, HasSubstr(fact));
+  const auto again = RunLethe(home->path(), {"train", "runs/tiny/config.yaml", "--run-dir", "again", "--quiet"});
   EXPECT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_EQ(configs::ReadWholeFile(*folder_ / "again/config.yaml"), text);
+  EXPECT_EQ(configs::ReadWholeFile(*home / "again/config.yaml"), text);
 }
 
 TEST_F(FinishedRun, EvalPrintsOneObjectWithExactlyTheKeys) {
-  const auto ended = RunLethe(folder_->path(), {"eval", "runs/tiny", "--episodes", "30", "--json", "env.length_max=7"});
+  const auto ended = RunLethe(home->path(), {"eval", "runs/tiny", "--episodes", "30", "--json", "env.length_max=7"});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_EQ(std::count(ended.out.begin(), ended.out.end(), '\n'), 1);
   const Json json = Json::parse(ended.out);
@@ -115,7 +139,8 @@ TEST_F(FinishedRun, EvalPrintsOneObjectWithExactlyTheKeys) {
 
 TEST_F(FinishedRun, EvalDoesNotDependOnThreads) {
   const auto play = [&](const char* threads) {
-    Json json = Json::parse(RunLethe(folder_->path(), {"eval", "runs/tiny", "--episodes", "70", "--json", "--threads", threads}).out);
+    Json json = Json::parse(
+        RunLethe(home->path(), {"eval", "runs/tiny", "--episodes", "70", "--json", "--threads", threads}).out);
     json.erase("steps_per_s");
     return json;
   };
@@ -126,46 +151,50 @@ TEST_F(FinishedRun, EvalDoesNotDependOnThreads) {
 }
 
 TEST_F(FinishedRun, EvalTakesOtherWeightsAndGreedyActions) {
-  const auto run = configs::RunFolder::Open(*folder_ / "runs/tiny");
-  const auto ended = RunLethe(folder_->path(), {"eval", "runs/tiny", "--greedy", "--episodes", "5", "--checkpoint", run.Checkpoints().back()});
+  const auto run = configs::RunFolder::Open(*home / "runs/tiny");
+  const auto ended = RunLethe(
+      home->path(), {"eval", "runs/tiny", "--greedy", "--episodes", "5", "--checkpoint", run.Checkpoints().back()});
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("5 episodes"));
 }
 
 TEST_F(FinishedRun, EvalRefusesOptionsOfAnotherNetwork) {
-  const auto ended = RunLethe(folder_->path(), {"eval", "runs/tiny", "memory.dim=32"});
+  const auto ended = RunLethe(home->path(), {"eval", "runs/tiny", "memory.dim=32"});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, HasSubstr("these options need"));
 }
 
 TEST_F(FinishedRun, NameIsNotUsedAgain) {
-  const auto ended = RunLethe(folder_->path(), {"train", LETHE_TEST_DATA "/configs/tiny.yaml"});
+  const auto ended = RunLethe(home->path(), {"train", LETHE_TEST_DATA "/configs/tiny.yaml"});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, HasSubstr("already holds a run; continue it with --resume, or choose another --run-dir"));
 }
 
 TEST_F(FinishedRun, MisspeltRunIsGuessed) {
-  EXPECT_THAT(RunLethe(folder_->path(), {"eval", "runs/tiyn"}).err, HasSubstr("did you mean `tiny`?"));
+  EXPECT_THAT(RunLethe(home->path(), {"eval", "runs/tiyn"}).err, HasSubstr("did you mean `tiny`?"));
 }
 
 TEST_F(FinishedRun, ResumeKeepsTheRunsOptions) {
-  const auto ended = RunLethe(folder_->path(), {"train", "--resume", "--run-dir", "runs/tiny", "seed=2"});
+  const auto ended = RunLethe(home->path(), {"train", "--resume", "--run-dir", "runs/tiny", "seed=2"});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, HasSubstr("key `seed` cannot change while a run goes on"));
 }
 
 TEST_F(FinishedRun, ResumeOfAFinishedRunOnlyEvaluates) {
-  const auto ended = RunLethe(folder_->path(), {"train", "--resume", "--run-dir", "runs/tiny"});
+  const auto ended = RunLethe(home->path(), {"train", "--resume", "--run-dir", "runs/tiny"});
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("nothing left to train: train.max_steps=N makes a finished run longer"));
   EXPECT_THAT(ended.out, HasSubstr("score      "));
 }
 
 TEST_F(FinishedRun, InitFromStartsANewRunWithItsWeights) {
-  const auto ended = RunLethe(folder_->path(), TrainTiny("child", {"--init-from", "runs/tiny", "--quiet", "train.max_steps=500",
-                                                              "optimizer.learning_rate=0"}));
+  const auto ended = RunLethe(
+      home->path(),
+      TrainTiny("child", {"--init-from", "runs/tiny", "--quiet", "train.max_steps=500", "optimizer.learning_rate=0"}));
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
-  const auto newest = [&](const std::string& run) { return configs::RunFolder::Open(*folder_ / run).NewestGoodCheckpoint([](const auto&) {}); };
+  const auto newest = [&](const std::string& run) {
+    return configs::RunFolder::Open(*home / run).NewestGoodCheckpoint([](const auto&) {});
+  };
   const auto parent = newest("runs/tiny"), child = newest("child");
   for (const auto& tensor : parent.tensors()) {
     if (!tensor.name.starts_with("policy.")) continue;
@@ -199,7 +228,8 @@ TEST(TrainCommand, AnotherBuildIsSaidToBeInexact) {
 
 TEST(TrainCommand, TimeLimitEndsLikeARun) {
   const TemporaryFolder folder;
-  const auto ended = RunLethe(folder.path(), TrainTiny("run", {"train.max_steps=1e12", "train.max_minutes=0.005", "--quiet"}));
+  const auto ended =
+      RunLethe(folder.path(), TrainTiny("run", {"train.max_steps=1e12", "train.max_minutes=0.005", "--quiet"}));
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("stopped after train.max_minutes = 0.005"));
   EXPECT_THAT(ended.out, HasSubstr("score      "));
@@ -207,14 +237,17 @@ TEST(TrainCommand, TimeLimitEndsLikeARun) {
 
 TEST(TrainCommand, ImpalaAndConsolidationRun) {
   const TemporaryFolder folder;
-  const auto ended = RunLethe(folder.path(), TrainTiny("run", {"train.max_policy_lag=2", "train.max_steps=1500", "consolidate.max_steps=1500",
-                                                          "curriculum.start=3", "optimizer.kind=rmsprop"}));
+  const auto ended = RunLethe(
+      folder.path(), TrainTiny("run", {"train.max_policy_lag=2", "train.max_steps=1500", "consolidate.max_steps=1500",
+                                       "curriculum.start=4", "optimizer.kind=rmsprop"}));
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   const auto lines = Lines(folder / "run/metrics.jsonl");
   EXPECT_EQ(lines.front()["phase"], "learn");
-  EXPECT_EQ(lines.front()["curriculum"], 3);
+  EXPECT_EQ(lines.front()["curriculum"], 4);
   EXPECT_EQ(lines.back()["phase"], "consolidate");
   EXPECT_THAT(ended.out, HasSubstr("consolidate.max_steps=N"));
+  const auto shorter = RunLethe(folder.path(), {"eval", "run", "--episodes", "5", "env.length_max=3"});
+  EXPECT_EQ(shorter.exit_code, 0) << "levels below the curriculum's start: " << shorter.err;
 }
 
 TEST(TrainCommand, MissingGpuIsOneLine) {
@@ -230,22 +263,26 @@ TEST(TrainCommand, MissingGpuIsOneLine) {
 
 TEST(TrainCommand, PlotIsDrawnOrItsLackExplained) {
   const TemporaryFolder folder;
-  const auto without = RunLethe(folder.path(), TrainTiny("run", {"--quiet", "train.max_steps=500", "log.eval_episodes=0"}));
+  const auto without =
+      RunLethe(folder.path(), TrainTiny("run", {"--quiet", "train.max_steps=500", "log.eval_episodes=0"}));
   EXPECT_EQ(without.exit_code, 0) << without.err;
   EXPECT_THAT(without.out, HasSubstr("plot       not drawn: "));
   EXPECT_FALSE(fs::exists(folder / "run/report/evaluation.json"));
 }
 
 TEST(BenchCommand, TellsSpeedAsAShareOfTheLimit) {
-  const auto ended = RunLethe(".", {"bench", "train", "--json", "--seconds", "0.3", "--living", "4", "memory.dim=16", "memory.ffn=32",
-                               "train.num_envs=8", "train.unroll_length=8"});
+  const auto ended = RunLethe(".", {"bench", "train", "--json", "--seconds", "0.3", "--living", "4", "memory.dim=16",
+                                    "memory.ffn=32", "train.num_envs=8", "train.unroll_length=8"});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   const Json json = Json::parse(ended.out);
-  EXPECT_EQ(Keys(json), (std::vector<std::string>{"core", "mode", "threads", "living_memories", "steps_per_s", "flops_per_step",
-                                                   "matrix_gflops", "fraction_of_limit", "rss_bytes"}));
+  EXPECT_EQ(Keys(json),
+            (std::vector<std::string>{"core", "mode", "threads", "living_memories", "steps_per_s", "flops_per_step",
+                                      "matrix_gflops", "fraction_of_limit", "rss_bytes"}));
   EXPECT_NEAR(json["living_memories"].get<double>(), 4, 0.1);
   EXPECT_NEAR(json["fraction_of_limit"].get<double>(),
-              json["steps_per_s"].get<double>() * json["flops_per_step"].get<double>() / (1e9 * json["matrix_gflops"].get<double>()), 1e-9);
+              json["steps_per_s"].get<double>() * json["flops_per_step"].get<double>() /
+                  (1e9 * json["matrix_gflops"].get<double>()),
+              1e-9);
 }
 
 }  // namespace

@@ -88,7 +88,10 @@ const std::vector<WrongInput> kInputs = {
     {"Tab", {"train", "FILE"}, "file.yaml:2:", "memory:\n\tdim: 5\n"},
     {"List", {"train", "FILE"}, "file.yaml:1:", "seed: [1, 2]\n"},
     {"TooLong", {"train", "FILE"}, "1000000", TooLong()},
-    {"OutOfRangeInFile", {"train", "FILE"}, "file.yaml:2:11: key `memory.layers`: got 0, allowed integer, 1..64", "memory:\n  layers: 0\n"},
+    {"OutOfRangeInFile",
+     {"train", "FILE"},
+     "file.yaml:2:11: key `memory.layers`: got 0, allowed integer, 1..64",
+     "memory:\n  layers: 0\n"},
     // runs
     {"ResumeOfNothing", {"train", "--resume", "--run-dir", "nowhere"}, "nowhere: no such run"},
     {"ResumeOfNoRun", {"train", "--resume", "--run-dir", "."}, "not a run"},
