@@ -56,12 +56,12 @@ int64_t ResidentBytes() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-/// A memory of age a lives while a < span + ramp, so span = living + 1 - ramp keeps ages 1 .. living. Corridors are so
-/// long that hardly an episode ends, and the spans never learn.
+/// A memory of age a lives while a < span + ramp, so span = living + 1/2 - ramp keeps ages 1 .. living,
+/// whatever the rounding. Corridors are so long that hardly an episode ends, and the spans never learn.
 std::unique_ptr<agents::RunOptions> OptionsFor(int64_t living, const CommandLine& line) {
   configs::Document document;
   const int64_t ramp = std::min(kRamp, living);
-  const double span = static_cast<double>(living + 1 - ramp);
+  const double span = static_cast<double>(living - ramp) + 0.5;
   for (const std::string& assignment :
        {std::string("env.id=Corridor-v0"), std::string("env.length_min=5000"), std::string("env.length_max=5000"),
         fmt::format("memory.span_limit={}", kSpanLimit), fmt::format("memory.ramp={}", ramp),
