@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <new>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "envs/env_batch.h"
 #include "envs/level.h"
 #include "envs/params.h"
+#include "envs/picture.h"
 #include "envs/stream.h"
 
 namespace lethe::envs {
@@ -25,10 +27,17 @@ struct Outcome {
 
 /// What the author of an environment writes: the rules, constant for a batch, and a plain state per environment.
 /// Members, besides those below checked by the compiler:
-///   Params      parameter struct: Visit, Check, and at least step_cost, hint, max_steps (see GridParams)
+///   Params      parameter struct, derived from TaskParams: Visit, Check
 ///   State       trivially copyable, no padding, no pointer: its bytes are what Save stores. What the curriculum
 ///               parameter decides within an episode has to be copied into it
 ///   R(params)   rules for these parameters; they are in range
+///   kRules      the rules for people, in Markdown: a line of purpose, then everything (see docs/adding-an-environment.md)
+/// If the size of a level depends on parameters:
+///   size_t TailBytes() const          so many bytes follow every State, reached by TailOf(state) and saved with it.
+///                                     Largest at the hardest curriculum value; where things lie in it must not
+///                                     depend on the curriculum
+/// If there are cells to draw:
+///   Picture MakePicture(state) const
 /// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
 template <class R>
 concept Environment = requires(const R& rules, typename R::State& state, const typename R::State& seen, Stream& random,
@@ -38,6 +47,7 @@ concept Environment = requires(const R& rules, typename R::State& state, const t
   R(std::declval<const typename R::Params&>());
   { R::kFamily } -> std::convertible_to<std::string>;
   { R::kVersion } -> std::convertible_to<int>;
+  { R::kRules } -> std::convertible_to<std::string>;
   { rules.MakeSpec() } -> std::same_as<Spec>;                 // without hint and "steps"
   rules.Reset(state, random);                                 // draws a level and starts on it
   rules.Load(state, record);                                  // starts on a recorded level, or throws
@@ -47,9 +57,29 @@ concept Environment = requires(const R& rules, typename R::State& state, const t
   { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;  // returns the place after the last token
   rules.Metrics(seen, metrics);                               // of the finished episode, without "steps"
   { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;     // not asked after termination
+  { rules.Memoryless(tokens, random) } -> std::convertible_to<uint8_t>;  // best policy that sees only these tokens
   { rules.IsCue(seen) } -> std::convertible_to<bool>;         // the observation shows the secret
   { rules.Text(seen) } -> std::convertible_to<std::string>;
 };
+
+template <class R>
+concept HasTail = requires(const R& rules) {
+  { rules.TailBytes() } -> std::convertible_to<size_t>;
+};
+
+template <class R>
+concept HasPicture = requires(const R& rules, const typename R::State& state) {
+  { rules.MakePicture(state) } -> std::same_as<Picture>;
+};
+
+/// The bytes behind a State of rules with TailBytes, as items of T from byte `offset` on, a multiple of alignof(T).
+template <class T, class State>
+auto* TailOf(State& state, size_t offset = 0) {
+  constexpr bool kConst = std::is_const_v<State>;
+  using Byte = std::conditional_t<kConst, const std::byte, std::byte>;
+  using Item = std::conditional_t<kConst, const T, T>;
+  return reinterpret_cast<Item*>(reinterpret_cast<Byte*>(&state + 1) + offset);
+}
 
 /// Lifts the rules of one environment to a batch of them.
 template <Environment R>
@@ -59,11 +89,15 @@ class Batch final : public EnvBatch {
   using State = typename R::State;
 
   Batch(const P& params, const BatchOptions& options)
-      : params_(params), rules_(params), spec_(CompleteSpec(params, rules_)), options_(options) {
+      : params_(params),
+        rules_(params),
+        spec_(CompleteSpec(params, rules_)),
+        stride_(StrideOf(rules_)),
+        options_(options) {
     CheckOptions(options);
     curriculum_ = static_cast<int64_t>(spec_.curriculum_max);
     clocks_.resize(static_cast<size_t>(options.size));
-    states_.resize(clocks_.size());
+    states_.resize(clocks_.size() * stride_);
     metrics_.resize(clocks_.size() * spec_.metric_names.size());
   }
 
@@ -77,9 +111,24 @@ class Batch final : public EnvBatch {
     }
   }
 
-  void Step(const uint8_t* actions, const StepOutput& out) override {
-    CheckActions(actions);
+  void Restart(int row, uint8_t* observation) override {
+    CheckRow(row);
+    Begin(row);
+    Write(row, observation);
+  }
+
+  // One pass over all actions costs less than a check in the loop, and a bad one changes nothing.
+  void CheckActions(const uint8_t* actions) const override {
+    if (*std::max_element(actions, actions + size()) < spec_.num_actions) return;
     for (int row = 0; row < size(); ++row) {
+      if (actions[row] < spec_.num_actions || clocks_[row].phase != kRunning) continue;
+      throw std::invalid_argument(
+          fmt::format("action of row {} is {}; allowed: 0..{}", row, actions[row], spec_.num_actions - 1));
+    }
+  }
+
+  void StepRows(int first, int end, const uint8_t* actions, const StepOutput& out) override {
+    for (int row = first; row < end; ++row) {
       const bool running = clocks_[row].phase == kRunning;
       out.episode_start[row] = !running;
       if (running) [[likely]] {
@@ -116,9 +165,15 @@ class Batch final : public EnvBatch {
   std::vector<std::byte> Save() const override;
   void Restore(std::span<const std::byte> bytes) override;
 
+  Picture MakePicture(int row) const override {
+    CheckStarted(row);
+    if constexpr (HasPicture<R>) return rules_.MakePicture(StateOf(row));
+    return {};
+  }
+
   std::string Text(int row) const override {
     CheckStarted(row);
-    return rules_.Text(states_[row]);
+    return rules_.Text(StateOf(row));
   }
 
   std::string LevelJson(int row) const override;
@@ -131,9 +186,13 @@ class Batch final : public EnvBatch {
     }
   }
 
+  void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override {
+    for (int row = 0; row < size(); ++row) actions[row] = rules_.Memoryless(observations + TokenOffset(row), random);
+  }
+
   bool IsCue(int row) const override {
     CheckStarted(row);
-    return rules_.IsCue(states_[row]);
+    return rules_.IsCue(StateOf(row));
   }
 
   void Cues(uint8_t* is_cue) const override {
@@ -178,14 +237,20 @@ class Batch final : public EnvBatch {
     throw std::logic_error(fmt::format("row {} has no episode yet: call Reset", row));
   }
 
-  // One pass over all actions costs less than a check in the loop, and a bad one changes nothing.
-  void CheckActions(const uint8_t* actions) const {
-    if (*std::max_element(actions, actions + size()) < spec_.num_actions) return;
-    for (int row = 0; row < size(); ++row) {
-      if (actions[row] < spec_.num_actions || clocks_[row].phase != kRunning) continue;
-      throw std::invalid_argument(
-          fmt::format("action of row {} is {}; allowed: 0..{}", row, actions[row], spec_.num_actions - 1));
+  static size_t StrideOf(const R& rules) {
+    if constexpr (HasTail<R>) {
+      const size_t bytes = sizeof(State) + rules.TailBytes();
+      return (bytes + alignof(State) - 1) / alignof(State) * alignof(State);
     }
+    return sizeof(State);
+  }
+
+  // Without a tail the compiler knows the stride.
+  size_t stride() const { return HasTail<R> ? stride_ : sizeof(State); }
+
+  State& StateOf(int row) { return *reinterpret_cast<State*>(states_.data() + static_cast<size_t>(row) * stride()); }
+  const State& StateOf(int row) const {
+    return *reinterpret_cast<const State*>(states_.data() + static_cast<size_t>(row) * stride());
   }
 
   size_t TokenOffset(int row) const { return static_cast<size_t>(row) * spec_.tokens.size(); }
@@ -194,21 +259,21 @@ class Batch final : public EnvBatch {
     Clock& clock = clocks_[row];
     Stream random(options_.seed, options_.purpose, static_cast<uint32_t>(options_.first_index) + row,
                   clock.next_episode++);
-    rules_.Reset(states_[row], random);
+    rules_.Reset(StateOf(row), random);
     Start(row, curriculum_);
   }
 
   void Start(int row, int64_t curriculum) {
     Clock& clock = clocks_[row];
     clock.steps = 0;
-    clock.limit = params_.max_steps > 0 ? params_.max_steps : rules_.Limit(states_[row]);
+    clock.limit = params_.max_steps > 0 ? params_.max_steps : rules_.Limit(StateOf(row));
     clock.curriculum = curriculum;
     clock.phase = kRunning;
   }
 
   void Advance(int row, uint8_t action, const StepOutput& out) {
     Clock& clock = clocks_[row];
-    const Outcome outcome = rules_.Step(states_[row], action);
+    const Outcome outcome = rules_.Step(StateOf(row), action);
     ++clock.steps;
     const bool truncated = !outcome.terminated && clock.steps >= clock.limit;
     out.rewards[row] = static_cast<float>(outcome.reward - params_.step_cost);
@@ -217,18 +282,18 @@ class Batch final : public EnvBatch {
     if (outcome.terminated || truncated) [[unlikely]] {
       clock.phase = truncated ? kTruncated : kTerminated;
       float* metrics = metrics_.data() + static_cast<size_t>(row) * spec_.metric_names.size();
-      rules_.Metrics(states_[row], metrics);
+      rules_.Metrics(StateOf(row), metrics);
       metrics[spec_.metric_names.size() - 1] = static_cast<float>(clock.steps);
     }
   }
 
   void Write(int row, uint8_t* tokens) const {
-    tokens = rules_.Observe(states_[row], tokens);
+    tokens = rules_.Observe(StateOf(row), tokens);
     if (params_.hint) *tokens = OracleAction(row);
   }
 
   // Nothing is left to do after termination; after truncation the clock alone stopped.
-  uint8_t OracleAction(int row) const { return clocks_[row].phase == kTerminated ? 0 : rules_.Oracle(states_[row]); }
+  uint8_t OracleAction(int row) const { return clocks_[row].phase == kTerminated ? 0 : rules_.Oracle(StateOf(row)); }
 
   ParamsOf<P> ParamsAt(int64_t curriculum) const {
     ParamsOf<P> params(params_);
@@ -251,10 +316,11 @@ class Batch final : public EnvBatch {
   const P params_;  // as configured
   R rules_;         // with the curriculum's present value
   const Spec spec_;
+  const size_t stride_;  // bytes from one state to the next
   BatchOptions options_;
   int64_t curriculum_ = 0;
   std::vector<Clock> clocks_;
-  std::vector<State> states_;
+  std::vector<std::byte> states_;  // a State and its tail per row
   std::vector<float> metrics_;
 };
 
@@ -263,7 +329,7 @@ std::string Batch<R>::LevelJson(int row) const {
   CheckStarted(row);
   const Json params = ParamsAt(clocks_[row].curriculum).ToJson();
   Json record = {{"env", spec_.family}, {"version", spec_.version}, {"params", params}};
-  record.update(rules_.Record(states_[row]));
+  record.update(rules_.Record(StateOf(row)));
   return record.dump();
 }
 
@@ -274,9 +340,14 @@ void Batch<R>::LoadLevel(int row, const std::string& level_json) {
   ParamsOf<P> params(params_);
   params.FromJson(record["params"]);
   RequireEqual(ParamsOf<P>(params_).ToJson(), params.ToJson(), spec_.curriculum_parameter);
-  State state{};
-  R(params.values).Load(state, record);
-  states_[row] = state;
+  const R rules(params.values);
+  if (StrideOf(rules) > stride_) {
+    throw std::invalid_argument(fmt::format("{} is {}; this batch has room for {}", spec_.curriculum_parameter,
+                                            params.Get(spec_.curriculum_parameter).dump(), spec_.curriculum_max));
+  }
+  std::vector<std::byte> fresh(stride_);  // what throws must change nothing
+  rules.Load(*new (fresh.data()) State{}, record);
+  std::copy(fresh.begin(), fresh.end(), reinterpret_cast<std::byte*>(&StateOf(row)));
   const bool has_curriculum = !spec_.curriculum_parameter.empty();
   Start(row, has_curriculum ? params.Get(spec_.curriculum_parameter).template get<int64_t>() : 0);
 }
@@ -301,7 +372,7 @@ void Batch<R>::Restore(std::span<const std::byte> bytes) {
   const auto options = reader.Read<uint64_t>(3);
   const auto curriculum = reader.Read<int64_t>(1);
   auto clocks = reader.Read<Clock>(clocks_.size());
-  auto states = reader.Read<State>(states_.size());
+  auto states = reader.Read<std::byte>(states_.size());
   auto metrics = reader.Read<float>(metrics_.size());
   reader.ExpectEnd();
   options_.seed = options[0];

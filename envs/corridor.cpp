@@ -1,30 +1,3 @@
-// Corridor: keep one fact over a long empty time.
-//
-// Rules. The agent starts beside a coloured signal at the left end of a corridor of n cells. At the right end are
-// doors, one of each colour; entering the door of the signal's colour pays 1. On the way nothing tells the colour.
-//
-//     ####R#      n = 4, two colours, cue blue, doors [1, 2] (red, blue)
-//     b@...#      signal (1, 0), floor (1, 1) .. (1, n), wall (1, n + 1); the agent @ starts at (1, 1)
-//     ####B#      slot s: column n - s / 2, row 0 if s is even, row 2 if odd; C colours have slots 0 .. C - 1
-//
-// Actions       0 up, 1 right, 2 down, 3 left. Floor and doors can be entered, signal and wall cannot.
-// Observation   view x view cells around the agent, kind and colour each; then the hint, if asked for.
-// Reward        1 for the door of the cue's colour, wrong_reward for another; both terminate. -step_cost each step.
-// Limit         limit_scale * n + limit_offset steps, or max_steps.
-// Level         n uniform (or log-uniform) in length_min .. length_max; cue uniform in 1 .. C; doors a uniform
-//               permutation of 1 .. C over the slots; all independent. Record: length, cue, doors.
-// Metrics       success, wrong_door (both 0: out of time), length, steps. Score: success.
-//
-// Oracle        walks to the column of the cue's door, then up or down: success 1 in n - s / 2 steps.
-// Memory needed n - s / 2 - view / 2 steps, from the last sight of the signal to the choice of the door.
-// No memory     success <= 1 / C: where a door is within reach the signal is out of view (Check sees to it), every
-//               stay out there begins at the same cell with nothing that depends on the cue, so for given length and
-//               doors the chances of the C doors, whatever the policy, add up to at most 1, and the cue is
-//               independent of them. "Walk right, then up" reaches it.
-//
-// Source: Sukhbaatar et al., arXiv:2105.06548: signal and doors at opposite ends, two colours, lengths 3..200, view
-// 3x3, four moves, reward 1. Ours: the geometry, the end at a wrong door, the limit, more colours, long variants.
-
 #include <algorithm>
 #include <array>
 #include <span>
@@ -36,10 +9,49 @@
 #include <fmt/format.h>
 
 #include "envs/grid.h"
-#include "envs/registry.h"
+#include "envs/registration.h"
 
 namespace lethe::envs {
 namespace {
+
+// The rules for people: `lethe envs Corridor-v0` and docs/envs/corridor.md show them.
+constexpr const char* kCorridorRules = R"(Keep one fact over a long empty time.
+
+The agent starts beside a coloured signal at the left end of a corridor. At the right end are doors, one of each colour;
+the door of the signal's colour pays 1. On the way nothing tells the colour.
+
+    ####R#      length n = 4, two colours, cue blue, doors [1, 2] (red, blue); the agent @ starts at (1, 1)
+    b@...#      signal at (1, 0), floor (1, 1) .. (1, n), wall (1, n + 1)
+    ####B#
+
+**Grid.** 3 rows, n + 2 columns. Row 1: the signal, n cells of floor, a wall. Rows 0 and 2 are wall, except for the doors:
+slot s of 0 .. C - 1 lies in column n - s / 2 (rounded up), row 0 if s is even, row 2 if s is odd. C = `colors`.
+
+**Moves.** Floor and doors can be entered, signal and wall cannot; who cannot move loses the step. Entering a door
+terminates: reward 1 if its colour is the cue, else `wrong_reward`.
+
+**Limit.** `limit_scale` * n + `limit_offset` steps.
+
+**Level.** n in `length_min` .. `length_max` by `length_dist`: uniform, or log_uniform, n = min(length_max, floor(exp(u)))
+with u uniform in [ln length_min, ln(length_max + 1)). The cue is uniform in 1 .. C, the doors are a uniform permutation of
+1 .. C over the slots; all independent. Record: `length`, `cue`, `doors` (the colour of each slot).
+
+**Metrics.** success, wrong_door (both 0: out of time), length, steps.
+
+**Oracle.** Walks to the column of the cue's door, then up or down: success 1 in n - s / 2 steps.
+
+**Memory needed.** n - s / 2 - (view - 1) / 2 steps, from the last sight of the signal to the choice of the door.
+
+**Without memory** success is at most 1 / C. Where a door is within reach the signal is out of view (`length_min` sees to
+it), and every stay out there begins at the same cell, where nothing depends on the cue. So for given length and doors a
+stay that starts with t steps left ends in door k with probability p_k(t), or comes back inside after j steps with
+probability b_j, whatever the cue, and all of these add up to at most 1. Let f_k(t) be the best chance of success under
+cue k. Waiting inside does not help, as p_k and f_k never fall with t: f_k(t) <= p_k(t) + sum_j b_j f_k(t - j). Summed over
+k, by induction: sum_k f_k(t) <= sum_k p_k(t) + sum_j b_j <= 1, and the cue is uniform. "Walk right, then up" reaches it.
+
+**Source.** Sukhbaatar et al., arXiv:2105.06548: signal and doors at opposite ends, two colours, lengths 3..200, view 3x3,
+four moves, reward 1. Ours: the geometry, the end at a wrong door, the limit, more colours, the long variants.
+)";
 
 struct CorridorParams : GridParams {
   int64_t length_min = 3;
@@ -77,6 +89,7 @@ class Corridor {
   using Params = CorridorParams;
   static constexpr const char* kFamily = "Corridor";
   static constexpr int kVersion = 0;
+  static constexpr const char* kRules = kCorridorRules;
 
   struct State {
     int32_t length;
@@ -160,18 +173,25 @@ class Corridor {
 
   bool IsCue(const State& state) const { return state.column <= half_; }
 
+  // "Walk right, then up." Seen from the column of a door, the cell above the agent is that door.
+  uint8_t Memoryless(const uint8_t* tokens, Stream&) const {
+    const int above = (half_ - 1) * view_ + half_;
+    return tokens[2 * above] == kDoor ? kUp : kRight;
+  }
+
   // A long corridor is cut to the 40 columns around the agent.
-  std::string Text(const State& state) const {
+  Picture MakePicture(const State& state) const {
     const bool is_long = state.length > 80;
     const int width = is_long ? 40 : state.length + 2;
     const int first = is_long ? std::clamp(state.column - width / 2, 0, state.length + 2 - width) : 0;
-    std::string text;
+    Picture picture{3, width, {}, state.row, state.column - first};
     for (int row = 0; row < 3; ++row) {
-      for (int column = first; column < first + width; ++column) text += Letter(state, row, column);
-      text += '\n';
+      for (int column = first; column < first + width; ++column) picture.cells.push_back(CellAt(state, row, column));
     }
-    return text;
+    return picture;
   }
+
+  std::string Text(const State& state) const { return GridText(MakePicture(state)); }
 
  private:
   static void Start(State& state, int64_t length, int64_t cue) {
@@ -221,15 +241,6 @@ class Corridor {
     throw std::invalid_argument(fmt::format("doors is {}; allowed: a permutation of 1..{}", doors.dump(), colors_));
   }
 
-  char Letter(const State& state, int row, int column) const {
-    if (row == state.row && column == state.column) return '@';
-    const Cell cell = CellAt(state, row, column);
-    const char color = kColorLetters[cell.color];
-    if (cell.kind == kDoor) return color;
-    if (cell.kind == kSignal) return static_cast<char>(color - 'A' + 'a');
-    return cell.kind == kFloor ? '.' : '#';
-  }
-
   Params params_;
   int view_;
   int half_;  // cells seen on each side of the agent
@@ -244,16 +255,16 @@ class Corridor {
 LETHE_REGISTER_ENV(
     Corridor,
     {
-        {"Corridor-v0", {}, {1, 0.5, 0.00959}},
-        {"Corridor-Short-v0", {{"length_max", 20}}, {1, 0.5, 0.10463}},
-        {"Corridor-4c-v0", {{"colors", 4}}, {1, 0.25, 0.00663}},
-        {"Corridor-8c-v0", {{"colors", 8}, {"length_min", 5}}, {1, 0.125, 0.00375}},
-        {"Corridor-1k-v0", {{"length_min", 1'000}, {"length_max", 1'000}}, {1, 0.5, 0}},
-        {"Corridor-10k-v0", {{"length_min", 10'000}, {"length_max", 10'000}}, {1, 0.5, 0}},
-        {"Corridor-100k-v0", {{"length_min", 100'000}, {"length_max", 100'000}}, {1, 0.5, 0}},
-        {"Corridor-1k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 1'000}}, {1, 0.5, 0.05979}},
-        {"Corridor-10k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 10'000}}, {1, 0.5, 0.04282}},
-        {"Corridor-100k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 100'000}}, {1, 0.5, 0.03335}},
+        {"Corridor-v0", {}, {1, 0.5, 0.00959}, 199},
+        {"Corridor-Short-v0", {{"length_max", 20}}, {1, 0.5, 0.10463}, 19},
+        {"Corridor-4c-v0", {{"colors", 4}}, {1, 0.25, 0.00663}, 199},
+        {"Corridor-8c-v0", {{"colors", 8}, {"length_min", 5}}, {1, 0.125, 0.00375}, 199},
+        {"Corridor-1k-v0", {{"length_min", 1'000}, {"length_max", 1'000}}, {1, 0.5, 0}, 999},
+        {"Corridor-10k-v0", {{"length_min", 10'000}, {"length_max", 10'000}}, {1, 0.5, 0}, 9'999},
+        {"Corridor-100k-v0", {{"length_min", 100'000}, {"length_max", 100'000}}, {1, 0.5, 0}, 99'999},
+        {"Corridor-1k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 1'000}}, {1, 0.5, 0.05979}, 999},
+        {"Corridor-10k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 10'000}}, {1, 0.5, 0.04282}, 9'999},
+        {"Corridor-100k-Mix-v0", {{"length_dist", "log_uniform"}, {"length_max", 100'000}}, {1, 0.5, 0.03335}, 99'999},
     });
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "envs/picture.h"
 #include "envs/spec.h"
+#include "envs/stream.h"
 
 namespace lethe::envs {
 
@@ -19,8 +21,9 @@ namespace lethe::envs {
 /// Errors: std::invalid_argument for an action outside the table, std::out_of_range for a row outside
 /// 0 .. size() - 1, std::logic_error for a question about a row that has not started an episode. A call that
 /// throws has changed nothing.
-/// Threads: one batch belongs to one thread at a time; different batches share nothing.
-/// Allocates nothing in Reset, Step, Observe, Oracle, Cues, EpisodeMetrics.
+/// Threads: one batch belongs to one thread at a time, except that threads may call StepRows for rows of their own at
+/// the same time; different batches share nothing.
+/// Allocates nothing in Reset, Restart, Step, Observe, Oracle, Memoryless, Cues, EpisodeMetrics.
 class EnvBatch {
  public:
   virtual ~EnvBatch() = default;
@@ -31,8 +34,19 @@ class EnvBatch {
 
   /// Starts every row's next episode (its first, in a fresh batch) and writes [size * num_tokens] tokens.
   virtual void Reset(uint8_t* observations) = 0;
-  /// Applies one action per row. Rows that never started begin their first episode.
-  virtual void Step(const uint8_t* actions, const StepOutput& out) = 0;
+  /// Starts one row's next episode and writes its first observation, [num_tokens]: for same-step autoreset.
+  virtual void Restart(int row, uint8_t* observation) = 0;
+
+  /// Applies one action per row, [size]. Rows that never started begin their first episode.
+  void Step(const uint8_t* actions, const StepOutput& out) {
+    CheckActions(actions);
+    StepRows(0, size(), actions, out);
+  }
+  /// The two halves of Step, for callers with threads of their own: the check of all actions, [size] ...
+  virtual void CheckActions(const uint8_t* actions) const = 0;
+  /// ... and the step of rows first .. end - 1; `actions` and `out` are those of the whole batch.
+  virtual void StepRows(int first, int end, const uint8_t* actions, const StepOutput& out) = 0;
+
   /// Writes every row's present observation again, [size * num_tokens].
   virtual void Observe(uint8_t* observations) const = 0;
 
@@ -48,6 +62,8 @@ class EnvBatch {
   /// or another size. Seed, purpose and first_index come from the bytes.
   virtual void Restore(std::span<const std::byte> bytes) = 0;
 
+  /// The present state as cells; empty where the environment has none.
+  virtual Picture MakePicture(int row) const = 0;
   /// The present state as a picture of characters, lines ending in '\n'.
   virtual std::string Text(int row) const = 0;
   /// The record of the row's level, one line of JSON: record and actions determine the episode.
@@ -58,6 +74,9 @@ class EnvBatch {
 
   /// The oracle's action for each row's present state, [size].
   virtual void Oracle(uint8_t* actions) const = 0;
+  /// The actions of the best policy that sees nothing but these observations, [size * num_tokens] -> [size]: what a
+  /// memory has to beat. It may draw from `random`.
+  virtual void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const = 0;
   /// True if the row's present observation shows the secret that has to be remembered.
   virtual bool IsCue(int row) const = 0;
   /// IsCue of every row as 0 or 1, [size].

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "configs/range.h"
+#include "envs/params.h"
+#include "envs/picture.h"
 #include "envs/spec.h"
 
 namespace lethe::envs {
@@ -40,26 +42,16 @@ enum Move : uint8_t { kUp, kRight, kDown, kLeft };
 inline constexpr int kRowStep[] = {-1, 0, 1, 0};
 inline constexpr int kColumnStep[] = {0, 1, 0, -1};
 
-struct Cell {
-  uint8_t kind = kOutside;
-  uint8_t color = 0;
-};
-
 /// Parameters of every gridworld; the parameter struct of a family derives from it.
-struct GridParams {
+struct GridParams : TaskParams {
   int64_t view = 3;
-  double step_cost = 0;
   double wrong_reward = 0;
-  bool hint = false;
-  int64_t max_steps = 0;
 
   template <class V>
   void Visit(V& v) {
     v("view", view, configs::Range{3, 15, 2}, "side of the observed square, odd");
-    v("step_cost", step_cost, configs::Range{0, 1}, "subtracted from the reward at every step");
     v("wrong_reward", wrong_reward, configs::Range{-1, 0}, "reward of a wrong door or a failed attempt");
-    v("hint", hint, configs::Any{}, "append the oracle's action to the observation: the control run");
-    v("max_steps", max_steps, configs::Range{0}, "limit of steps; 0: the formula of the environment");
+    TaskParams::Visit(v);
   }
 };
 
@@ -76,6 +68,27 @@ inline Spec GridSpec(const std::string& family, int version, int64_t view) {
     spec.tokens.push_back({"colour " + cell, kNumColors});
   }
   return spec;
+}
+
+/// The picture as text, one character a cell: @ the agent, # wall, . floor, a blank outside; of other things the
+/// letter of their colour, capital for doors and small for all that can be taken or read.
+inline std::string GridText(const Picture& picture) {
+  std::string text;
+  for (int row = 0; row < picture.rows; ++row) {
+    for (int column = 0; column < picture.columns; ++column) {
+      const Cell cell = picture.cells[static_cast<size_t>(row * picture.columns + column)];
+      const char color = kColorLetters[cell.color];
+      if (row == picture.agent_row && column == picture.agent_column) {
+        text += '@';
+      } else if (cell.kind <= kWall) {
+        text += " .#"[cell.kind];
+      } else {
+        text += cell.kind == kDoor ? color : static_cast<char>(color - 'A' + 'a');
+      }
+    }
+    text += '\n';
+  }
+  return text;
 }
 
 /// Writes the view around (row, column); cell_at(row, column) gives the Cell there, kOutside beyond the grid.

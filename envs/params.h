@@ -1,11 +1,17 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include <fmt/format.h>
+
+#include "configs/nearest.h"
 #include "configs/range.h"
 #include "envs/json.h"
 
@@ -42,6 +48,21 @@ class VisitorFor final : public OptionVisitor {
 
  private:
   V& visitor_;
+};
+
+/// Parameters that every environment has; the batch acts on them (envs/batch.h).
+struct TaskParams {
+  double step_cost = 0;
+  bool hint = false;
+  int64_t max_steps = 0;
+
+  template <class V>
+  void Visit(V& v) {
+    v("step_cost", step_cost, configs::Range{0, 1}, "subtracted from the reward at every step");
+    v("hint", hint, configs::Any{}, "append the oracle's action to the observation: the control run");
+    v("max_steps", max_steps, configs::Range{0}, "limit of steps; 0: the formula of the environment");
+  }
+  void Check() const {}
 };
 
 /// The parameters of some environment family, their type erased. Made by Entry::make_params (envs/registry.h).
@@ -89,5 +110,95 @@ class ParamsOf final : public Params {
   void VisitOptions(OptionVisitor& visitor) override { values.Visit(visitor); }
   void CheckRules() const override { values.Check(); }
 };
+
+namespace detail {
+
+struct WriteAll {
+  Json object = Json::object();
+
+  template <class T, class Allowed>
+  void operator()(const char* name, T& value, const Allowed&, const char*) {
+    object[name] = value;
+  }
+};
+
+inline bool Fits(const Json& json, int64_t) { return IsInt64(json); }
+inline bool Fits(const Json& json, double) { return json.is_number(); }
+inline bool Fits(const Json& json, bool) { return json.is_boolean(); }
+inline bool Fits(const Json& json, const std::string&) { return json.is_string(); }
+
+inline const char* NameOfType(int64_t) { return "an integer"; }
+inline const char* NameOfType(double) { return "a number"; }
+inline const char* NameOfType(bool) { return "true or false"; }
+inline const char* NameOfType(const std::string&) { return "text"; }
+
+struct SetOne {
+  const std::string& name;
+  const Json& json;
+  bool found = false;
+
+  template <class T, class Allowed>
+  void operator()(const char* option, T& value, const Allowed&, const char*) {
+    if (name != option) return;
+    found = true;
+    if (!Fits(json, value)) {
+      throw std::invalid_argument(fmt::format("{} is {}; allowed: {}", name, json.dump(), NameOfType(value)));
+    }
+    value = json.get<T>();
+  }
+};
+
+struct CheckRanges {
+  template <class T>
+  void operator()(const char* name, T& value, const configs::Range& range, const char*) {
+    if (configs::Contains(range, value)) return;
+    throw std::invalid_argument(fmt::format("{} is {}; allowed: {}", name, value, configs::Describe(range)));
+  }
+  void operator()(const char* name, std::string& value, const configs::OneOf& allowed, const char*) {
+    if (std::ranges::find(allowed.words, value) != allowed.words.end()) return;
+    throw std::invalid_argument(fmt::format("{} is \"{}\"; allowed: {}", name, value, configs::Describe(allowed)));
+  }
+  void operator()(const char*, bool&, const configs::Any&, const char*) {}
+};
+
+[[noreturn]] inline void ThrowUnknown(const std::string& name, const Json& options) {
+  std::vector<std::string> names;
+  for (const auto& [option, value] : options.items()) names.push_back(option);
+  throw std::invalid_argument(fmt::format("unknown parameter {}{}", name, configs::DidYouMean(name, names)));
+}
+
+}  // namespace detail
+
+inline void Params::Check() const {
+  detail::CheckRanges ranges;
+  Clone()->Visit(ranges);
+  CheckRules();
+}
+
+inline Json Params::ToJson() const {
+  detail::WriteAll write;
+  Clone()->Visit(write);
+  return write.object;
+}
+
+inline Json Params::Get(const std::string& name) const {
+  const Json options = ToJson();
+  if (!options.contains(name)) detail::ThrowUnknown(name, options);
+  return options.at(name);
+}
+
+inline void Params::Set(const std::string& name, const Json& value) {
+  detail::SetOne set{name, value};
+  Visit(set);
+  if (!set.found) detail::ThrowUnknown(name, ToJson());
+}
+
+inline void Params::FromJson(const Json& object) {
+  if (!object.is_object()) throw std::invalid_argument("parameters have to be a JSON object");
+  for (const auto& [name, value] : object.items()) Set(name, value);
+  const Json options = ToJson();
+  for (const auto& [name, value] : options.items()) Field(object, name.c_str());
+  Check();
+}
 
 }  // namespace lethe::envs

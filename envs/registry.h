@@ -1,48 +1,13 @@
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "envs/batch.h"
-#include "envs/env_batch.h"
-#include "envs/params.h"
+#include "envs/registration.h"
 
 namespace lethe::envs {
 
-/// What an environment states of itself; tests hold it to these numbers. All in units of spec().score_metric.
-struct Scores {
-  double oracle = 0;
-  double memoryless = 0;  ///< the best any policy can do that sees only the present observation
-  double random = 0;      ///< uniformly random actions
-};
-
-/// One changed parameter of a variant.
-struct Change {
-  std::string name;
-  Json value;
-};
-
-/// A named, versioned choice of parameters: the defaults of the family plus the changes.
-struct Variant {
-  std::string id;
-  std::vector<Change> changes;
-  Scores scores;
-};
-
-/// One environment id and how to build it. Constant after program start, so threads may share it.
-struct Entry {
-  std::string id;      ///< "Corridor-Short-v0"
-  std::string family;  ///< "Corridor"
-  int version = 0;
-  std::vector<Change> changes;
-  Scores scores;
-  /// The parameters of this id, to be changed at will before make_batch.
-  std::function<std::unique_ptr<Params>()> make_params;
-  /// Errors: std::invalid_argument for parameters out of range or of another family, or bad options.
-  std::function<std::unique_ptr<EnvBatch>(const Params&, const BatchOptions&)> make_batch;
-};
+// All environments that this program knows: those linked into it, and those of plug-ins (envs/plugin.h).
 
 /// All ids, grouped by family, each family in the order of its file.
 std::vector<std::string> Ids();
@@ -53,32 +18,8 @@ const Entry& Find(const std::string& id);
 /// The first entry of a family, for level records, which name no variant. Errors: std::invalid_argument.
 const Entry& FindFamily(const std::string& family, int version);
 
-/// Adds an entry; std::logic_error if the id is taken. Use LETHE_REGISTER_ENV.
+/// Adds an entry. Errors: std::invalid_argument if the id is taken.
+/// Threads: not while another thread asks for entries; environments are added while the program starts.
 void Add(Entry entry);
-
-/// Registers all variants of the rules R (see Environment in envs/batch.h).
-template <Environment R>
-bool Register(const std::vector<Variant>& variants) {
-  using P = typename R::Params;
-  for (const Variant& variant : variants) {
-    const auto make_params = [changes = variant.changes]() -> std::unique_ptr<Params> {
-      auto params = std::make_unique<ParamsOf<P>>();
-      for (const Change& change : changes) params->Set(change.name, change.value);
-      return params;
-    };
-    const auto make_batch = [](const Params& params, const BatchOptions& options) -> std::unique_ptr<EnvBatch> {
-      const auto* own = dynamic_cast<const ParamsOf<P>*>(&params);
-      if (!own) throw std::invalid_argument(fmt::format("these are not parameters of {}", R::kFamily));
-      own->Check();
-      return std::make_unique<Batch<R>>(own->values, options);
-    };
-    Add({variant.id, R::kFamily, R::kVersion, variant.changes, variant.scores, make_params, make_batch});
-  }
-  return true;
-}
-
-/// One line at the end of an environment's file: LETHE_REGISTER_ENV(Rules, {variant, ...}).
-#define LETHE_REGISTER_ENV(Rules, ...) \
-  [[maybe_unused]] static const bool kRegistered##Rules = ::lethe::envs::Register<Rules>(__VA_ARGS__)
 
 }  // namespace lethe::envs

@@ -137,10 +137,16 @@ TEST(ThreadsTrainer, ConsolidationRunsWithPolicyLag) {
 class FaultyBatch final : public envs::EnvBatch {
  public:
   FaultyBatch(std::unique_ptr<envs::EnvBatch> inner, bool is_faulty) : inner_(std::move(inner)), is_faulty_(is_faulty) {}
-  void Step(const uint8_t* actions, const envs::StepOutput& out) override {
+  void StepRows(int first, int end, const uint8_t* actions, const envs::StepOutput& out) override {
     if (is_faulty_ && ++steps_ == 50) throw std::runtime_error("the door is stuck");
-    inner_->Step(actions, out);
+    inner_->StepRows(first, end, actions, out);
   }
+  void CheckActions(const uint8_t* actions) const override { inner_->CheckActions(actions); }
+  void Restart(int row, uint8_t* observation) override { inner_->Restart(row, observation); }
+  void Memoryless(const uint8_t* observations, envs::Stream& random, uint8_t* actions) const override {
+    inner_->Memoryless(observations, random, actions);
+  }
+  envs::Picture MakePicture(int row) const override { return inner_->MakePicture(row); }
   const envs::Spec& spec() const override { return inner_->spec(); }
   int size() const override { return inner_->size(); }
   void Reset(uint8_t* observations) override { inner_->Reset(observations); }
