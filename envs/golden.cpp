@@ -82,25 +82,48 @@ Episode ReadEpisodeAt(const std::string& path, int line, const std::string& text
   }
 }
 
+template <class Visit>
+void ForEachEpisode(const std::string& path, Visit&& visit) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error(path + ": cannot be opened");
+  std::string text;
+  bool is_empty = true;
+  for (int line = 1; std::getline(file, text); ++line) {
+    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    visit(line, ReadEpisodeAt(path, line, text));
+    is_empty = false;
+  }
+  if (is_empty) throw std::runtime_error(path + ": holds no episode");
+}
+
 }  // namespace
 
 ReplayReport ReplayFile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error(path + ": cannot be opened");
   ReplayReport report;
-  std::string text;
-  for (int line = 1; std::getline(file, text); ++line) {
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const Episode episode = ReadEpisodeAt(path, line, text);
+  ForEachEpisode(path, [&](int line, const Episode& episode) {
     const std::string difference = ReplayDifference(episode);
     ++report.total;
     if (difference.empty()) ++report.matched;
     if (!difference.empty() && report.first_difference.empty()) {
       report.first_difference = fmt::format("line {} \"{}\": {}", line, episode.id, difference);
     }
-  }
-  if (report.total == 0) throw std::runtime_error(path + ": holds no episode");
+  });
   return report;
+}
+
+void PlayFile(const std::string& path, const std::function<void(const std::string&)>& show) {
+  ForEachEpisode(path, [&](int line, const Episode& episode) {
+    const auto batch = BatchFor(episode.level);
+    show(fmt::format("line {}: {}\n\n{}", line, episode.id, batch->Text(0)));
+    size_t t = 0;
+    for (const Transition& given : episode.steps) {
+      const Transition step = PlayStep(*batch, given.action);
+      const char* end = step.terminated ? ", terminated" : step.truncated ? ", truncated" : "";
+      show(fmt::format("\nstep {}: {}, reward {}{}\n{}", ++t, batch->spec().action_names.at(given.action),
+                       static_cast<float>(step.reward), end, batch->Text(0)));
+    }
+    show("\n");
+  });
 }
 
 std::string RecordEpisode(const std::string& id, EnvBatch& batch, const Policy& policy) {

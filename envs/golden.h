@@ -28,6 +28,10 @@ struct ReplayReport {
 /// Errors: std::runtime_error with path and line if the file cannot be read, is malformed or holds no episode.
 ReplayReport ReplayFile(const std::string& path);
 
+/// Plays every episode of a golden file and shows `show` each step as text: picture, action, reward, ends.
+/// Errors: as ReplayFile; std::invalid_argument for a level that no environment here accepts.
+void PlayFile(const std::string& path, const std::function<void(const std::string&)>& show);
+
 /// The action for the only row of a batch, which has just shown `observation`.
 using Policy = std::function<uint8_t(const EnvBatch& batch, std::span<const uint8_t> observation)>;
 

@@ -2,9 +2,16 @@
 
 #include <fmt/format.h>
 
-#include "configs/options.h"
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "configs/atomic_file.h"
 #include "envs/golden.h"
+#include "envs/golden_set.h"
+#include "envs/page.h"
 #include "envs/registry.h"
+#include "tools/level_options.h"
 #include "tools/user_error.h"
 
 namespace lethe::tools {
@@ -13,92 +20,84 @@ namespace {
 constexpr const char* kDetails =
     R"(lethe envs                  lists the environments with the scores that bound an agent: the oracle knows
                             the secret, a memoryless policy sees only the present observation
-lethe envs ID               actions, observation, options and scores of one
-lethe envs record ID        plays episodes with the oracle and prints them as golden episodes, one per line
+lethe envs ID               rules, actions, observation, options and scores of one
+lethe envs record ID        plays golden episodes, one per line: the oracle, a failure, out of time, random actions, and
+                            with the hint; with --episodes as many of the oracle
 lethe envs replay FILE      plays golden episodes again and compares; exit code 1 if any differs
+lethe envs docs FOLDER      writes the pages of all environments
 
 Examples:
   lethe envs Corridor-v0
-  lethe envs record Corridor-v0 --episodes 3 seed=7 length_max=10 > episodes.jsonl
-  lethe envs replay episodes.jsonl)";
+  lethe envs record Corridor-v0 --out corridor.jsonl seed=7 length_max=10
+  lethe envs replay corridor.jsonl --text
+  lethe play Corridor-Short-v0)";
 
 const std::vector<Flag> kFlags = {
-    {"episodes", "N", "record: number of episodes; default 1"},
+    {"episodes", "N", "record: so many episodes of the oracle"},
+    {"out", "FILE", "record: where to, instead of the terminal"},
+    {"text", "", "replay: shows every step as a picture"},
 };
 
 int List() {
-  fmt::print("{:<24}{:>8}{:>13}{:>9}\n", "environment", "oracle", "memoryless", "random");
+  fmt::print("{:<26}{:>8}{:>13}{:>9}{:>10}\n", "environment", "oracle", "memoryless", "random", "horizon");
   for (const std::string& id : envs::Ids()) {
-    const envs::Scores scores = envs::Find(id).scores;
-    fmt::print("{:<24}{:>8.3f}{:>13.3f}{:>9.3f}\n", id, scores.oracle, scores.memoryless, scores.random);
+    const envs::Entry& entry = envs::Find(id);
+    const envs::Scores& scores = entry.scores;
+    fmt::print("{:<26}{:>8.3f}{:>13.3f}{:>9.3f}{:>10}\n", id, scores.oracle, scores.memoryless, scores.random,
+               entry.horizon);
   }
   fmt::print("\n`lethe envs ID` shows one of them.\n");
   return 0;
 }
 
-void PrintSpec(const envs::Spec& spec) {
-  fmt::print("actions      {}\n", fmt::join(spec.action_names, ", "));
-  fmt::print("metrics      {}; agents are compared by {}\n", fmt::join(spec.metric_names, ", "), spec.score_metric);
-  if (!spec.curriculum_parameter.empty())
-    fmt::print("curriculum   {}, {:.0f}..{:.0f}\n", spec.curriculum_parameter, spec.curriculum_min,
-               spec.curriculum_max);
-  fmt::print("observation  {} tokens:\n", spec.tokens.size());
-  for (size_t i = 0; i < spec.tokens.size(); ++i)
-    fmt::print("  {:>3}  {:<40} 0..{}\n", i, spec.tokens[i].meaning, spec.tokens[i].vocabulary - 1);
-}
-
 int Describe(const std::string& id) {
-  const envs::Entry& entry = AsUserError([&]() -> const envs::Entry& { return envs::Find(id); });
-  const auto params = entry.make_params();
-  const envs::Scores& scores = entry.scores;
-  fmt::print("{}\n\n", entry.id);
-  fmt::print("scores       oracle {:.3f}, best without memory {:.3f}, random {:.3f}\n", scores.oracle,
-             scores.memoryless, scores.random);
-  PrintSpec(entry.make_batch(*params, {})->spec());
-  configs::Options options;
-  options.Section("env", *params, "its options, in a config file or on the command line");
-  fmt::print("\n{}", options.Help());
+  fmt::print("{}", AsUserError([&] { return envs::Page(id); }));
   return 0;
 }
 
-/// Options of the environment stand alone here; `seed` is that of the levels.
-struct Recording {
-  int64_t seed = 1;
-  std::unique_ptr<envs::Params> params;
+int WriteDocs(const std::string& folder) {
+  return AsUserError([&] {
+    std::filesystem::create_directories(folder);
+    const auto files = envs::PageFiles();
+    for (const envs::PageFile& file : files) configs::WriteFileAtomically(folder + "/" + file.name, file.text);
+    fmt::print("{} pages in {}\n", files.size(), folder);
+    return 0;
+  });
+}
 
-  template <class V>
-  void Visit(V& v) {
-    v("seed", seed, configs::Range{0, 9e15}, "of the levels");
-    params->Visit(v);
+uint8_t ActAsOracle(const envs::EnvBatch& batch, std::span<const uint8_t>) {
+  uint8_t action = 0;
+  batch.Oracle(&action);
+  return action;
+}
+
+std::vector<std::string> OracleEpisodes(const LevelOptions& level, int64_t count) {
+  const auto batch = level.MakeBatch(envs::Purpose::kDemonstrate);
+  std::vector<std::string> lines;
+  for (int64_t episode = 0; episode < count; ++episode) {
+    const auto name = fmt::format("{} seed {} episode {}", level.entry.id, level.seed, episode);
+    lines.push_back(envs::RecordEpisode(name, *batch, ActAsOracle));
   }
-};
+  return lines;
+}
 
 int Record(const std::string& id, const CommandLine& line) {
-  const envs::Entry& entry = AsUserError([&]() -> const envs::Entry& { return envs::Find(id); });
-  Recording recording{1, entry.make_params()};
-  configs::Document document;
-  for (const std::string& assignment : line.overrides()) document.Override(assignment);
-  configs::Options options;
-  recording.Visit(options);
-  options.Read(document);
-  const auto batch = AsUserError([&] {
-    return entry.make_batch(*recording.params,
-                            {1, static_cast<uint64_t>(recording.seed), envs::Purpose::kDemonstrate, 0});
+  const LevelOptions level(id, line.overrides());
+  const int64_t episodes = line.Integer("episodes", 0, 1, 1'000'000);
+  const auto lines = AsUserError([&] {
+    return episodes > 0 ? OracleEpisodes(level, episodes)
+                        : envs::RecordGoldenSet(level.entry, *level.params, static_cast<uint64_t>(level.seed));
   });
-  const int64_t episodes = line.Integer("episodes", 1, 1, 1'000'000);
-  for (int64_t episode = 0; episode < episodes; ++episode) {
-    const auto oracle = [](const envs::EnvBatch& playing, std::span<const uint8_t>) {
-      uint8_t action = 0;
-      playing.Oracle(&action);
-      return action;
-    };
-    fmt::print("{}\n",
-               envs::RecordEpisode(fmt::format("{} seed {} episode {}", id, recording.seed, episode), *batch, oracle));
-  }
+  const std::string text = fmt::format("{}\n", fmt::join(lines, "\n"));
+  if (!line.Has("out")) return std::fputs(text.c_str(), stdout) < 0;
+  const std::string out = line.Text("out");
+  AsUserError([&] { configs::WriteFileAtomically(out, text); });
+  fmt::print("{} episodes of {} in {}\n", lines.size(), id, out);
   return 0;
 }
 
-int Replay(const std::string& path) {
+int Replay(const std::string& path, bool as_text) {
+  if (as_text) AsUserError([&] { envs::PlayFile(path, [](const std::string& text) { fmt::print("{}", text); }); });
   const envs::ReplayReport report = AsUserError([&] { return envs::ReplayFile(path); });
   fmt::print("{}: {} of {} episodes match\n", path, report.matched, report.total);
   if (report.matched == report.total) return 0;
@@ -106,24 +105,33 @@ int Replay(const std::string& path) {
   return 1;
 }
 
+void RequireFlagsOf(const std::string& what, const CommandLine& line) {
+  const std::map<std::string, const char*> owners = {{"episodes", "record"}, {"out", "record"}, {"text", "replay"}};
+  for (const auto& [flag, owner] : owners)
+    if (line.Has(flag) && what != owner) throw UserError(fmt::format("--{} belongs to `lethe envs {}`", flag, owner));
+}
+
 int RunEnvs(const CommandLine& line) {
   const auto& words = line.words();
   const std::string what = words.empty() ? "" : words[0];
-  const bool has_argument = what == "replay" || what == "record";
-  line.RequireAtMostWords(has_argument ? 2 : 1);
+  const std::map<std::string, const char*> arguments = {
+      {"record", "an environment"}, {"replay", "a file"}, {"docs", "a folder"}};
+  const auto argument = arguments.find(what);
+  line.RequireAtMostWords(argument == arguments.end() ? 1 : 2);
+  RequireFlagsOf(what, line);
   if (what != "record") line.RequireNoOverrides(what.empty() ? "envs" : "envs " + what);
   if (what.empty()) return List();
-  if (!has_argument) return Describe(what);
-  if (words.size() < 2)
-    throw UserError(fmt::format("envs {} needs {}", what, what == "replay" ? "a file" : "an environment"));
-  return what == "replay" ? Replay(words[1]) : Record(words[1], line);
+  if (argument == arguments.end()) return Describe(what);
+  if (words.size() < 2) throw UserError(fmt::format("envs {} needs {}", what, argument->second));
+  if (what == "record") return Record(words[1], line);
+  return what == "replay" ? Replay(words[1], line.Has("text")) : WriteDocs(words[1]);
 }
 
 }  // namespace
 
 Command EnvsCommand() {
   return {"envs",
-          "[ID | record ID [key=value ...] | replay FILE.jsonl]",
+          "[ID | record ID [key=value ...] | replay FILE.jsonl | docs FOLDER]",
           "environments and golden episodes",
           kDetails,
           kFlags,

@@ -14,12 +14,13 @@
 #include "tools/envs.h"
 #include "tools/eval.h"
 #include "tools/help.h"
+#include "tools/play.h"
 #include "tools/train.h"
 
 namespace lethe::tools {
 namespace {
 
-std::vector<Command> Commands() { return {TrainCommand(), EvalCommand(), EnvsCommand(), BenchCommand()}; }
+std::vector<Command> Commands() { return {TrainCommand(), EvalCommand(), EnvsCommand(), PlayCommand(), BenchCommand()}; }
 
 const Command& FindCommand(const std::vector<Command>& commands, const std::string& name) {
   std::vector<std::string> names = {"help"};

@@ -14,7 +14,7 @@ class UserError : public std::runtime_error {
 
 /// For work on what the user named (files, folders, options): whatever the libraries refuse there is a UserError.
 template <class Function>
-auto AsUserError(Function&& function) {
+decltype(auto) AsUserError(Function&& function) {
   try {
     return std::forward<Function>(function)();
   } catch (const std::runtime_error& error) {

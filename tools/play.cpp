@@ -1,0 +1,199 @@
+#include "tools/play.h"
+
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "configs/document.h"
+#include "configs/options.h"
+#include "envs/grid.h"
+#include "envs/registry.h"
+#include "tools/level_options.h"
+#include "tools/play_keys.h"
+#include "tools/user_error.h"
+
+namespace lethe::tools {
+namespace {
+
+constexpr const char* kDetails =
+    R"(Plays an environment in the terminal, with keys, or with what is piped in: a byte is a key. What is shown is the
+whole state, the secret included; --blind shows only what an agent sees, which is how the task is meant. Options of the
+environment are written without `env.`; `seed` is that of the levels.
+
+Examples:
+  lethe play Corridor-Short-v0
+  lethe play Portal-Short-v0 --blind seed=3
+  echo dddw | lethe play Corridor-v0 length_max=4)";
+
+const std::vector<Flag> kFlags = {
+    {"text", "", "in this terminal, which is also the default"},
+    {"blind", "", "shows only the observation"},
+};
+
+/// Keys arrive at once and unseen while an object of this class lives, if standard input is a terminal.
+class RawTerminal {
+ public:
+  RawTerminal() : is_terminal_(::tcgetattr(STDIN_FILENO, &saved_) == 0) {
+    if (!is_terminal_) return;
+    termios raw = saved_;
+    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+  }
+  ~RawTerminal() {
+    if (is_terminal_) ::tcsetattr(STDIN_FILENO, TCSANOW, &saved_);
+  }
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+
+ private:
+  termios saved_{};
+  const bool is_terminal_;
+};
+
+/// One person's game: the only row of a batch.
+class Game {
+ public:
+  Game(std::unique_ptr<envs::EnvBatch> batch, int64_t view, bool is_blind)
+      : batch_(std::move(batch)),
+        keys_(batch_->spec()),
+        view_(view),
+        is_blind_(is_blind),
+        observation_(static_cast<size_t>(batch_->num_tokens())) {
+    Restart();
+  }
+
+  enum class Next { kNothing, kShow, kQuit };
+
+  Next Take(char byte) {
+    const PlayKeys::Command command = keys_.Take(byte);
+    switch (command.kind) {
+      case PlayKeys::Kind::kNone:
+        return Next::kNothing;
+      case PlayKeys::Kind::kAction:
+        Act(static_cast<uint8_t>(command.action));
+        break;
+      case PlayKeys::Kind::kOracle:
+        ActAsOracle();
+        break;
+      case PlayKeys::Kind::kRestart:
+        Restart();
+        break;
+      case PlayKeys::Kind::kView:
+        is_blind_ = !is_blind_;
+        break;
+      case PlayKeys::Kind::kHelp:
+        note_ = keys_.Help();
+        break;
+      case PlayKeys::Kind::kQuit:
+        return Next::kQuit;
+      case PlayKeys::Kind::kUnknown:
+        note_ = fmt::format("no action `{}`; {}", command.text, keys_.Help());
+        break;
+    }
+    return Next::kShow;
+  }
+
+  /// The state as it is to be shown now.
+  std::string Screen() {
+    std::string text =
+        fmt::format("{}, level {}, step {}, return {:.4g}\n\n", batch_->spec().family, level_, steps_, return_);
+    text += is_blind_ ? ObservationText() : batch_->Text(0);
+    if (!is_blind_ || view_ == 0) text += TokensText();
+    return text + "\n" + std::exchange(note_, keys_.Help()) + "\n";
+  }
+
+ private:
+  void Restart() {
+    batch_->Restart(0, observation_.data());
+    ended_ = false;
+    steps_ = 0;
+    return_ = 0;
+    ++level_;
+    note_ = keys_.Help();
+  }
+
+  void ActAsOracle() {
+    uint8_t action = 0;
+    batch_->Oracle(&action);
+    Act(action);
+  }
+
+  void Act(uint8_t action) {
+    if (ended_) return Restart();
+    float reward = 0;
+    uint8_t terminated = 0, truncated = 0, start = 0;
+    batch_->Step(&action, {observation_.data(), &reward, &terminated, &truncated, &start});
+    ++steps_;
+    return_ += reward;
+    note_ = fmt::format("{}: reward {:.4g}", batch_->spec().action_names[action], reward);
+    ended_ = terminated != 0 || truncated != 0;
+    if (!ended_) return;
+    note_ += fmt::format(". {}; any action starts the next level.\n", terminated ? "The end" : "Out of time");
+    const auto& names = batch_->spec().metric_names;
+    for (size_t i = 0; i < names.size(); ++i)
+      note_ += fmt::format("{} {:.4g}  ", names[i], batch_->EpisodeMetrics(0)[i]);
+  }
+
+  /// Gridworlds: the square around the agent, and the extra tokens by their meaning.
+  std::string ObservationText() const {
+    if (view_ == 0) return "";
+    const int side = static_cast<int>(view_);
+    envs::Picture seen{side, side, {}, side / 2, side / 2};
+    for (size_t i = 0; i < static_cast<size_t>(side) * static_cast<size_t>(side); ++i)
+      seen.cells.push_back({observation_[2 * i], observation_[2 * i + 1]});
+    return envs::GridText(seen) + TokensText(2 * seen.cells.size());
+  }
+
+  std::string TokensText(size_t first = 0) const {
+    if (first == 0 && view_ > 0) first = 2 * static_cast<size_t>(view_ * view_);  // the cells are in the picture
+    std::string text;
+    for (size_t i = first; i < observation_.size(); ++i)
+      text += fmt::format("{}: {}\n", batch_->spec().tokens[i].meaning, observation_[i]);
+    return text;
+  }
+
+  const std::unique_ptr<envs::EnvBatch> batch_;
+  PlayKeys keys_;
+  const int64_t view_;  // side of the observed square; 0: no gridworld
+  bool is_blind_;
+  std::vector<uint8_t> observation_;
+  bool ended_ = false;
+  int64_t level_ = 0, steps_ = 0;
+  double return_ = 0;
+  std::string note_;
+};
+
+int64_t ViewOf(const envs::Params& params) {
+  const envs::Json options = params.ToJson();
+  return options.contains("view") ? options["view"].get<int64_t>() : 0;
+}
+
+int Play(const CommandLine& line) {
+  line.RequireAtMostWords(1);
+  if (line.words().empty()) throw UserError("play needs an environment; `lethe envs` lists them");
+  const LevelOptions level(line.words()[0], line.overrides());
+  Game game(level.MakeBatch(envs::Purpose::kDemonstrate), ViewOf(*level.params), line.Has("blind"));
+  const bool is_terminal = ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO);
+  const RawTerminal raw;
+  const auto show = [&] {
+    fmt::print("{}{}", is_terminal ? "\x1b[H\x1b[2J" : "\n", game.Screen());
+    std::fflush(stdout);
+  };
+  show();
+  auto next = Game::Next::kNothing;
+  for (char byte = 0; next != Game::Next::kQuit && ::read(STDIN_FILENO, &byte, 1) == 1;) {
+    next = game.Take(byte);
+    if (next == Game::Next::kShow) show();
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command PlayCommand() {
+  return {"play", "ID [key=value ...] [flags]", "play an environment yourself", kDetails, kFlags, Play};
+}
+
+}  // namespace lethe::tools
