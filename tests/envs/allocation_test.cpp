@@ -26,17 +26,23 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 namespace lethe::envs {
 namespace {
 
-TEST(Allocation, NoneInStepResetOracleAndCues) {
+TEST(Allocation, NoneInWhatIsCalledEveryStep) {
   for (const std::string& id : Ids()) {
     const auto batch = MakeBatch(id, {.size = 16}, {{"max_steps", 10}, {"hint", true}});
     Buffers buffers(*batch);
     std::vector<uint8_t> cues(16);
+    Stream random(1, Purpose::kTrain, 0, 0);
     const int64_t before = allocations;
     batch->Reset(buffers.observations.data());
     for (int t = 0; t < 100; ++t) {
       batch->Oracle(buffers.actions.data());
       batch->Cues(cues.data());
       buffers.Step(*batch);
+      batch->Memoryless(buffers.observations.data(), random, buffers.actions.data());
+      buffers.Step(*batch);
+      batch->Observe(buffers.observations.data());
+      batch->Restart(t % 16, buffers.observations.data());
+      batch->EpisodeMetrics(t % 16);
     }
     EXPECT_EQ(allocations, before) << id;
   }

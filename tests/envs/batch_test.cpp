@@ -149,6 +149,56 @@ TEST_P(BatchTest, StepAloneStartsAFreshBatch) {
   EXPECT_EQ(b.episode_start, std::vector<uint8_t>(4, 1));
 }
 
+TEST_P(BatchTest, RestartedRowsPlayTheEpisodesOfRowsThatStartByThemselves) {
+  const auto native = Make({.size = 2, .seed = 9}, {{"max_steps", 3}});
+  const auto restarted = Make({.size = 2, .seed = 9}, {{"max_steps", 3}});
+  Buffers a(*native), b(*restarted);
+  native->Reset(a.observations.data());
+  restarted->Reset(b.observations.data());
+  for (int episode = 0; episode < 5; ++episode) {
+    while (!a.ended(1)) a.Step(*native);
+    a.Step(*native);  // row 1 starts anew
+    restarted->Restart(1, &b.observations[restarted->num_tokens()]);
+    const auto row = [&](const Buffers& buffers) {
+      return std::vector(buffers.observations.begin() + native->num_tokens(), buffers.observations.end());
+    };
+    ASSERT_EQ(row(a), row(b));
+    ASSERT_EQ(native->LevelJson(1), restarted->LevelJson(1));
+  }
+  EXPECT_THROW(restarted->Restart(2, b.observations.data()), std::out_of_range);
+}
+
+TEST_P(BatchTest, TheFinalObservationIsThatOfTheStateAtTheEnd) {
+  const auto batch = Make({.size = 8, .seed = 3}, kShort);
+  Buffers buffers(*batch);
+  std::vector<uint8_t> again(buffers.observations.size());
+  const BatchPolicy policy = RandomPolicy(1);
+  batch->Reset(buffers.observations.data());
+  int ends = 0;
+  for (int t = 0; t < 100; ++t) {
+    policy(*batch, buffers);
+    buffers.Step(*batch);
+    batch->Observe(again.data());
+    ASSERT_EQ(again, buffers.observations);
+    for (int row = 0; row < batch->size(); ++row) {
+      if (!buffers.ended(row)) continue;
+      ++ends;
+      EXPECT_FALSE(batch->Text(row).empty());  // of the end, not of the next episode
+      EXPECT_EQ(Metric(*batch, row, "steps") > 0, true);
+    }
+  }
+  EXPECT_GT(ends, 0);
+}
+
+TEST_P(BatchTest, PicturesAreWholeOrAbsent) {
+  const auto batch = Make({.size = 1});
+  std::vector<uint8_t> observation(batch->num_tokens());
+  batch->Reset(observation.data());
+  const Picture picture = batch->MakePicture(0);
+  EXPECT_EQ(picture.cells.size(), static_cast<size_t>(picture.rows) * picture.columns);
+  EXPECT_TRUE(picture.empty() || (picture.agent_row < picture.rows && picture.agent_column < picture.columns));
+}
+
 TEST_P(BatchTest, ABadActionIsRefusedAndChangesNothing) {
   const auto batch = Make({.size = 3});
   Buffers buffers(*batch);
