@@ -40,8 +40,10 @@ class Stream {
   /// Source: Lemire, "Fast random integer generation in an interval", 2019.
   uint32_t Below(uint32_t bound) {
     uint64_t product = uint64_t{Next()} * bound;
-    const uint32_t first_fair = (0u - bound) % bound;  // 2^32 mod bound values would come once too often
-    while (static_cast<uint32_t>(product) < first_fair) product = uint64_t{Next()} * bound;
+    if (static_cast<uint32_t>(product) < bound) [[unlikely]] {  // only then can it be below the remainder of a division
+      const uint32_t first_fair = (0u - bound) % bound;         // 2^32 mod bound values would come once too often
+      while (static_cast<uint32_t>(product) < first_fair) product = uint64_t{Next()} * bound;
+    }
     return static_cast<uint32_t>(product >> 32);
   }
 
