@@ -148,6 +148,8 @@ class Portal {
   explicit Portal(const Params& params)
       : params_(params),
         view_(static_cast<int>(params.view)),
+        view_cells_(view_ * view_),
+        show_room_(params.show_room ? 0xFF : 0),
         size_(static_cast<int>(params.room_size)),
         cells_(size_ * size_),
         steps_{-size_, 1, size_, -1},
@@ -217,18 +219,19 @@ class Portal {
     return {};
   }
 
-  // The empty room as seen from here, then the doors that are in view.
+  // The room without doors as seen from here, then the doors that are in view. Written so that the processor has no
+  // branch to guess: whether a door is in view is unpredictable.
   uint8_t* Observe(const State& state, uint8_t* tokens) const {
+    static_assert((kWall | kDoor) == kDoor);
     const Room& room = RoomAt(state, state.room);
-    uint8_t* end = CopyView(&views_[state.position * view_ * view_], view_, view_, tokens);
+    uint8_t* end = CopyView(&views_[state.position * view_cells_], view_, view_, tokens);
+    const Place* places = &places_[state.position * cells_];
     for (int door : {0, 1}) {
-      const uint8_t place = places_[state.position * cells_ + room.doors[door]];
-      const bool is_seen = place != kUnseen;
-      uint8_t* cell = tokens + 2 * (is_seen ? place : 0);
-      cell[0] = is_seen ? uint8_t{kDoor} : cell[0];
-      cell[1] = is_seen ? room.colors[door] : cell[1];
+      const Place place = places[room.doors[door]];
+      tokens[2 * place.index] |= place.is_seen & kDoor;
+      tokens[2 * place.index + 1] |= place.is_seen & room.colors[door];
     }
-    *end = params_.show_room ? state.room : 0;
+    *end = state.room & show_room_;
     return end + 1;
   }
 
@@ -279,7 +282,11 @@ class Portal {
   }
 
  private:
-  static constexpr uint8_t kUnseen = 255;
+  // Where in the view a cell is.
+  struct Place {
+    uint8_t index = 0;
+    uint8_t is_seen = 0;  // all bits, or none
+  };
 
   static Room& RoomAt(State& state, int number) { return TailOf<Room>(state)[number - 1]; }
   static const Room& RoomAt(const State& state, int number) { return TailOf<Room>(state)[number - 1]; }
@@ -309,14 +316,14 @@ class Portal {
 
   void MakeViews() {
     const int half = view_ / 2;
-    places_.assign(size_t{1} * cells_ * cells_, kUnseen);
+    places_.resize(size_t{1} * cells_ * cells_);
     for (int agent = 0; agent < cells_; ++agent) {
-      for (int i = 0; i < view_ * view_; ++i) {
+      for (int i = 0; i < view_cells_; ++i) {
         const int row = RowOf(agent) + i / view_ - half, column = ColumnOf(agent) + i % view_ - half;
         const bool inside = row >= 0 && row < size_ && column >= 0 && column < size_;
         const int cell = row * size_ + column;
         views_.push_back({!inside ? kOutside : IsRing(cell) ? kWall : kFloor});
-        if (inside) places_[agent * cells_ + cell] = static_cast<uint8_t>(i);
+        if (inside) places_[agent * cells_ + cell] = {static_cast<uint8_t>(i), 0xFF};
       }
     }
   }
@@ -408,7 +415,7 @@ class Portal {
   int NearestDoor(const uint8_t* tokens, Stream& random) const {
     const int half = view_ / 2;
     int nearest = -1, fewest = 0;
-    for (int i = 0; i < view_ * view_; ++i) {
+    for (int i = 0; i < view_cells_; ++i) {
       if (tokens[2 * i] != kDoor) continue;
       const int moves = std::abs(i / view_ - half) + std::abs(i % view_ - half);
       if (nearest >= 0 && (moves > fewest || (moves == fewest && random.Below(2) == 0))) continue;
@@ -432,17 +439,19 @@ class Portal {
 
   Params params_;
   int view_;
+  int view_cells_;
+  uint8_t show_room_;  // all bits, or none
   int size_;
   int cells_;  // of a room
   std::array<int, 4> steps_;
   bool random_doors_;
   bool random_landing_;
-  std::vector<uint8_t> floor_;   // cells where the agent can land
-  std::vector<uint8_t> ring_;    // cells that can be doors
-  std::vector<uint8_t> moves_;   // [cell][action] the cell after a move that meets no door
-  std::vector<Cell> views_;      // [cell of the agent][view][view] the room without doors
-  std::vector<uint8_t> places_;  // [cell of the agent][cell] which cell of the view that is, or kUnseen
-  std::vector<Room> choices_;    // rooms with doors at the sides and the landing cell in the centre
+  std::vector<uint8_t> floor_;  // cells where the agent can land
+  std::vector<uint8_t> ring_;   // cells that can be doors
+  std::vector<uint8_t> moves_;  // [cell][action] the cell after a move that meets no door
+  std::vector<Cell> views_;     // [cell of the agent][view][view] the room without doors
+  std::vector<Place> places_;   // [cell of the agent][cell]
+  std::vector<Room> choices_;   // rooms with doors at the sides and the landing cell in the centre
 };
 
 Portal::Room Portal::LoadRoom(const Json& record, const std::string& name) const {
