@@ -30,6 +30,17 @@ class Stream {
     return block_[used_++];
   }
 
+  /// Fills `words` with what as many calls of Next would give.
+  void Fill(std::span<uint32_t> words) {
+    size_t done = 0;
+    while (done < words.size() && used_ < 4) words[done++] = block_[used_++];
+    for (; words.size() - done >= 4 * kPhiloxLanes; done += 4 * kPhiloxLanes) {
+      PhiloxBlocks(counter_, key_, words.subspan(done).template first<4 * kPhiloxLanes>());
+      counter_[0] += kPhiloxLanes;
+    }
+    while (done < words.size()) words[done++] = Next();
+  }
+
   /// Uniform multiple of 2^-53 in [0, 1).
   double Uniform() {
     const uint64_t high = Next();
