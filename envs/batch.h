@@ -31,7 +31,8 @@ struct Outcome {
 ///   State       trivially copyable, no padding, no pointer: its bytes are what Save stores. What the curriculum
 ///               parameter decides within an episode has to be copied into it
 ///   R(params)   rules for these parameters; they are in range
-///   kRules      the rules for people, in Markdown: a line of purpose, then everything (see docs/adding-an-environment.md)
+///   kRules      the rules for people, in Markdown: a line of purpose, then everything (see
+///   docs/adding-an-environment.md)
 /// If the size of a level depends on parameters:
 ///   size_t TailBytes() const          so many bytes follow every State, reached by TailOf(state) and saved with it.
 ///                                     Largest at the hardest curriculum value; where things lie in it must not
@@ -48,17 +49,17 @@ concept Environment = requires(const R& rules, typename R::State& state, const t
   { R::kFamily } -> std::convertible_to<std::string>;
   { R::kVersion } -> std::convertible_to<int>;
   { R::kRules } -> std::convertible_to<std::string>;
-  { rules.MakeSpec() } -> std::same_as<Spec>;                 // without hint and "steps"
-  rules.Reset(state, random);                                 // draws a level and starts on it
-  rules.Load(state, record);                                  // starts on a recorded level, or throws
-  { rules.Record(seen) } -> std::same_as<Json>;               // the hidden quantities of the level
-  { rules.Limit(seen) } -> std::convertible_to<int64_t>;      // steps of this level, if max_steps is 0
-  { rules.Step(state, uint8_t{}) } -> std::same_as<Outcome>;  // the action is in the table
-  { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;  // returns the place after the last token
-  rules.Metrics(seen, metrics);                               // of the finished episode, without "steps"
-  { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;     // not asked after termination
+  { rules.MakeSpec() } -> std::same_as<Spec>;                            // without hint and "steps"
+  rules.Reset(state, random);                                            // draws a level and starts on it
+  rules.Load(state, record);                                             // starts on a recorded level, or throws
+  { rules.Record(seen) } -> std::same_as<Json>;                          // the hidden quantities of the level
+  { rules.Limit(seen) } -> std::convertible_to<int64_t>;                 // steps of this level, if max_steps is 0
+  { rules.Step(state, uint8_t{}) } -> std::same_as<Outcome>;             // the action is in the table
+  { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;             // returns the place after the last token
+  rules.Metrics(seen, metrics);                                          // of the finished episode, without "steps"
+  { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;                // not asked after termination
   { rules.Memoryless(tokens, random) } -> std::convertible_to<uint8_t>;  // best policy that sees only these tokens
-  { rules.IsCue(seen) } -> std::convertible_to<bool>;         // the observation shows the secret
+  { rules.IsCue(seen) } -> std::convertible_to<bool>;                    // the observation shows the secret
   { rules.Text(seen) } -> std::convertible_to<std::string>;
 };
 
@@ -128,17 +129,20 @@ class Batch final : public EnvBatch {
   }
 
   void StepRows(int first, int end, const uint8_t* actions, const StepOutput& out) override {
-    for (int row = first; row < end; ++row) {
+    const StepOutput to = out;  // a copy of our own stays in registers: tokens, as bytes, might overlay anything else
+    const size_t num_tokens = spec_.tokens.size();
+    uint8_t* tokens = to.observations + TokenOffset(first);
+    for (int row = first; row < end; ++row, tokens += num_tokens) {
       const bool running = clocks_[row].phase == kRunning;
-      out.episode_start[row] = !running;
+      to.episode_start[row] = !running;
       if (running) [[likely]] {
-        Advance(row, actions[row], out);
+        Advance(row, actions[row], to);
       } else {
         Begin(row);
-        out.rewards[row] = 0;
-        out.terminated[row] = out.truncated[row] = 0;
+        to.rewards[row] = 0;
+        to.terminated[row] = to.truncated[row] = 0;
       }
-      Write(row, out.observations + TokenOffset(row));
+      Write(row, tokens);
     }
   }
 
@@ -289,11 +293,15 @@ class Batch final : public EnvBatch {
 
   void Write(int row, uint8_t* tokens) const {
     tokens = rules_.Observe(StateOf(row), tokens);
-    if (params_.hint) *tokens = OracleAction(row);
+    if (params_.hint) [[unlikely]]
+      *tokens = OracleAction(row);
   }
 
-  // Nothing is left to do after termination; after truncation the clock alone stopped.
-  uint8_t OracleAction(int row) const { return clocks_[row].phase == kTerminated ? 0 : rules_.Oracle(StateOf(row)); }
+  // Nothing is left to do after termination; after truncation the clock alone stopped. Not inlined, so that an oracle
+  // that takes many registers does not slow down steps without hint.
+  [[gnu::noinline]] uint8_t OracleAction(int row) const {
+    return clocks_[row].phase == kTerminated ? 0 : rules_.Oracle(StateOf(row));
+  }
 
   ParamsOf<P> ParamsAt(int64_t curriculum) const {
     ParamsOf<P> params(params_);

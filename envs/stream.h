@@ -30,6 +30,17 @@ class Stream {
     return block_[used_++];
   }
 
+  /// Fills `words` with what as many calls of Next would give.
+  void Fill(std::span<uint32_t> words) {
+    size_t done = 0;
+    while (done < words.size() && used_ < 4) words[done++] = block_[used_++];
+    for (; words.size() - done >= 4 * kPhiloxLanes; done += 4 * kPhiloxLanes) {
+      PhiloxBlocks(counter_, key_, words.subspan(done).template first<4 * kPhiloxLanes>());
+      counter_[0] += kPhiloxLanes;
+    }
+    while (done < words.size()) words[done++] = Next();
+  }
+
   /// Uniform multiple of 2^-53 in [0, 1).
   double Uniform() {
     const uint64_t high = Next();
@@ -40,8 +51,10 @@ class Stream {
   /// Source: Lemire, "Fast random integer generation in an interval", 2019.
   uint32_t Below(uint32_t bound) {
     uint64_t product = uint64_t{Next()} * bound;
-    const uint32_t first_fair = (0u - bound) % bound;  // 2^32 mod bound values would come once too often
-    while (static_cast<uint32_t>(product) < first_fair) product = uint64_t{Next()} * bound;
+    if (static_cast<uint32_t>(product) < bound) [[unlikely]] {  // only then can it be below the remainder of a division
+      const uint32_t first_fair = (0u - bound) % bound;         // 2^32 mod bound values would come once too often
+      while (static_cast<uint32_t>(product) < first_fair) product = uint64_t{Next()} * bound;
+    }
     return static_cast<uint32_t>(product >> 32);
   }
 
