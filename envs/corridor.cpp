@@ -1,15 +1,13 @@
 #include <algorithm>
 #include <array>
-#include <span>
 #include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "envs/grid.h"
 #include "envs/registration.h"
+#include "envs/slots.h"
 
 namespace lethe::envs {
 namespace {
@@ -96,7 +94,7 @@ class Corridor {
     int32_t column;
     uint16_t row;  // 1 until a door is entered
     uint16_t cue;
-    std::array<uint8_t, 8> doors;  // colour of each slot
+    Slots doors;
   };
 
   explicit Corridor(const Params& params)
@@ -123,20 +121,18 @@ class Corridor {
     const int64_t length = uniform ? random.Between(params_.length_min, params_.length_max)
                                    : random.LogUniformBetween(params_.length_min, params_.length_max);
     Start(state, length, random.Between(1, colors_));
-    for (int slot = 0; slot < colors_; ++slot) state.doors[slot] = static_cast<uint8_t>(slot + 1);
-    random.Shuffle(std::span(state.doors).first(colors_));
+    DrawSlots(state.doors, colors_, random);
   }
 
   void Load(State& state, const Json& record) const {
     const int64_t length = IntegerField(record, "length", params_.length_min, params_.length_max);
     const int64_t cue = IntegerField(record, "cue", 1, colors_);
     Start(state, length, cue);
-    LoadDoors(state, Field(record, "doors"));
+    LoadSlots(state.doors, colors_, record, "doors");
   }
 
   Json Record(const State& state) const {
-    const std::vector<int> doors(state.doors.begin(), state.doors.begin() + colors_);
-    return {{"length", state.length}, {"cue", state.cue}, {"doors", doors}};
+    return {{"length", state.length}, {"cue", state.cue}, {"doors", RecordSlots(state.doors, colors_)}};
   }
 
   int64_t Limit(const State& state) const { return params_.limit_scale * state.length + params_.limit_offset; }
@@ -179,16 +175,9 @@ class Corridor {
     return tokens[2 * above] == kDoor ? kUp : kRight;
   }
 
-  // A long corridor is cut to the 40 columns around the agent.
   Picture MakePicture(const State& state) const {
-    const bool is_long = state.length > 80;
-    const int width = is_long ? 40 : state.length + 2;
-    const int first = is_long ? std::clamp(state.column - width / 2, 0, state.length + 2 - width) : 0;
-    Picture picture{3, width, {}, state.row, state.column - first};
-    for (int row = 0; row < 3; ++row) {
-      for (int column = first; column < first + width; ++column) picture.cells.push_back(CellAt(state, row, column));
-    }
-    return picture;
+    const auto cell_at = [&](int row, int column) { return CellAt(state, row, column); };
+    return DrawPicture(3, state.length + 2, state.row, state.column, cell_at);
   }
 
   std::string Text(const State& state) const { return GridText(MakePicture(state)); }
@@ -202,11 +191,7 @@ class Corridor {
   }
 
   // The slot whose door is at this cell, or -1.
-  int SlotAt(const State& state, int row, int column) const {
-    const int slot = 2 * (state.length - column) + (row == 2);
-    const bool is_door = (row == 0 || row == 2) && slot >= 0 && slot < colors_ && column <= state.length;
-    return is_door ? slot : -1;
-  }
+  int SlotAt(const State& state, int row, int column) const { return envs::SlotAt(state.length, colors_, row, column); }
 
   Cell CellAt(const State& state, int row, int column) const {
     if (row < 0 || row > 2 || column < 0 || column > state.length + 1) return {kOutside};
@@ -227,18 +212,6 @@ class Corridor {
     if (slot < 0) return {};
     state.row = static_cast<uint16_t>(row);
     return {.reward = state.doors[slot] == state.cue ? 1 : params_.wrong_reward, .terminated = true};
-  }
-
-  void LoadDoors(State& state, const Json& doors) const {
-    std::array<bool, 9> seen{};
-    bool is_permutation = doors.is_array() && doors.size() == static_cast<size_t>(colors_);
-    for (int slot = 0; is_permutation && slot < colors_; ++slot) {
-      const int64_t color = IntegerIn(doors[slot], fmt::format("doors[{}]", slot), 1, colors_);
-      is_permutation = !std::exchange(seen[color], true);
-      state.doors[slot] = static_cast<uint8_t>(color);
-    }
-    if (is_permutation) return;
-    throw std::invalid_argument(fmt::format("doors is {}; allowed: a permutation of 1..{}", doors.dump(), colors_));
   }
 
   Params params_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -33,6 +34,7 @@ enum Kind : uint8_t {
   kBall,
   kBox,
   kPlant,
+  kKey,  // KeyDoor alone, whose vocabulary of kinds is one larger
 };
 inline constexpr int kNumKinds = 14;
 
@@ -91,6 +93,18 @@ inline std::string GridText(const Picture& picture) {
     text += '\n';
   }
   return text;
+}
+
+/// The picture of a grid with the agent at (row, column); one of more than 82 columns is cut to the 40 around it.
+template <class CellAt>
+Picture DrawPicture(int rows, int columns, int row, int column, CellAt&& cell_at) {
+  const int width = columns > 82 ? 40 : columns;
+  const int first = std::clamp(column - width / 2, 0, columns - width);
+  Picture picture{rows, width, {}, row, column - first};
+  for (int r = 0; r < rows; ++r) {
+    for (int c = first; c < first + width; ++c) picture.cells.push_back(cell_at(r, c));
+  }
+  return picture;
 }
 
 /// Writes the view around (row, column); cell_at(row, column) gives the Cell there, kOutside beyond the grid.
