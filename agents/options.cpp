@@ -145,12 +145,14 @@ void RunOptions::Resolve() {
 
 std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document) {
   auto options = std::make_unique<RunOptions>();
-  {
-    configs::Options first;
-    first.Section("env", [&](Options& s) { s("id", options->env.id, OneOf{envs::Ids()}, "environment"); }, "environment");
-    first.ReadKnown(document);
+  configs::Options first;
+  first.Section("env", [&](Options& s) { s("id", options->env.id, Any{}, "environment"); }, "environment");
+  first.ReadKnown(document);
+  try {
+    options->SetEnv(options->env.id);
+  } catch (const std::invalid_argument& error) {
+    throw configs::OptionError(document.Where("env.id"), fmt::format("key `env.id`: {}", error.what()));
   }
-  options->SetEnv(options->env.id);
   configs::Options all;
   options->Visit(all);
   all.Read(document);

@@ -16,7 +16,7 @@ std::string ProgramHelp(const std::vector<Command>& commands) {
   text +=
       "  help options  every option of a run, with its range and meaning\n"
       "  help COMMAND  the same as COMMAND --help\n\n"
-      "flags: --help, --version\n\n"
+      "flags: --help, --version; --plugin FILE before or behind any command adds environments of your own\n\n"
       "A first look (ten seconds, then a table of what it learned):\n"
       "  lethe train configs/corridor_10.yaml\n";
   return text;

@@ -15,12 +15,17 @@
 #include "tools/eval.h"
 #include "tools/help.h"
 #include "tools/play.h"
+#include "tools/plugins.h"
 #include "tools/train.h"
 
 namespace lethe::tools {
 namespace {
 
-std::vector<Command> Commands() { return {TrainCommand(), EvalCommand(), EnvsCommand(), PlayCommand(), BenchCommand()}; }
+std::vector<Command> Commands() {
+  std::vector<Command> commands = {TrainCommand(), EvalCommand(), EnvsCommand(), PlayCommand(), BenchCommand()};
+  for (Command& command : commands) command.flags.push_back(PluginFlag());
+  return commands;
+}
 
 const Command& FindCommand(const std::vector<Command>& commands, const std::string& name) {
   std::vector<std::string> names = {"help"};
@@ -48,6 +53,7 @@ int RunHelp(const std::vector<Command>& commands, const std::vector<std::string>
 
 int Dispatch(const std::string& program, std::vector<std::string> words) {
   const auto commands = Commands();
+  const std::string plugins = LoadPlugins(words);
   if (words.empty() || words[0] == "--help" || words[0] == "-h") return Print(ProgramHelp(commands));
   if (words[0] == "--version") return Print(VersionText());
   const std::string name = words[0];
@@ -56,11 +62,12 @@ int Dispatch(const std::string& program, std::vector<std::string> words) {
   const Command& command = FindCommand(commands, name);
   const auto asks_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
   if (std::any_of(words.begin(), words.end(), asks_help)) return Print(CommandHelp(command));
-  return command.run(CommandLine(program, command.flags, words));
+  return command.run(CommandLine(program + plugins, command.flags, words));
 }
 
 int Fail(int code, const std::string& message) {
-  fmt::print(stderr, "lethe: {}\n", FirstLine(message));
+  const std::string line = FirstLine(message);
+  fmt::print(stderr, "lethe: {}{}\n", line, PluginHint(line));
   return code;
 }
 
