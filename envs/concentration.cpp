@@ -159,8 +159,7 @@ class Concentration {
   uint8_t Oracle(const State& state) const {
     if (state.phase == kFirstFlip) return KnownPair(state);
     const uint8_t partner = TailOf<Card>(state)[state.first].partner;
-    const bool known = TailOf<Card>(state)[partner].mark == kSeen;
-    return state.phase == kSecondFlip && !known ? FirstUnseen(state) : partner;
+    return TailOf<Card>(state)[partner].mark == kSeen ? partner : FirstUnseen(state);
   }
 
   // Any card, then any other, all alike.
