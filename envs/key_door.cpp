@@ -16,9 +16,10 @@ namespace {
 
 constexpr const char* kKeyDoorRules = R"(Take the key of the sign's colour, be kept busy, open the door of that key.
 
-Three rooms. In the first a coloured sign is at the left end and keys of all C = `colors` colours at the right end. Taking one
-leads to a room full of balls, which the agent leaves after `delay` steps whatever it does. The last room has doors of all
-colours; the right door, opened with the right key, pays 1. Nothing in the last two rooms tells sign or key.
+Three rooms. In the first a coloured sign is at the left end and keys of all C = `colors` colours at the right end.
+Taking one leads to a room full of balls, which the agent leaves after `delay` steps whatever it does. The last room has
+doors of all colours; the right door, opened with the right key, pays 1. Nothing in the last two rooms tells sign or
+key.
 
     ####r#    #######    ####B#      length n = 4, two colours, the sign is blue, so the blue key
     b@...#    #.r...#    #@...#      (small letters) and the blue door (capitals) are right
@@ -28,46 +29,47 @@ colours; the right door, opened with the right key, pays 1. Nothing in the last 
               #b....#
               #######
 
-**Rooms 1 and 3.** 3 rows, n + 2 columns, n = `length`. Row 1: the sign (in room 3 wall), n cells of floor, a wall. Rows 0 and 2
-are wall, except for keys or doors: slot s of 0 .. C - 1 lies in column n - s / 2 (rounded up), row 0 if s is even, row 2 if s
-is odd. The agent starts at (1, 1).
+**Rooms 1 and 3.** 3 rows, n + 2 columns, n = `length`. Row 1: the sign (in room 3 wall), n cells of floor, a wall. Rows
+0 and 2 are wall, except for keys or doors: slot s of 0 .. C - 1 lies in column n - s / 2 (rounded up), row 0 if s is
+even, row 2 if s is odd. The agent starts at (1, 1).
 
-**Room 2.** A square of `room_size` x `room_size` cells of floor within a wall, with `balls` balls on it; the agent starts in the
-middle.
+**Room 2.** A square of `room_size` x `room_size` cells of floor within a wall, with `balls` balls on it; the agent
+starts in the middle.
 
-**Moves.** Sign and wall cannot be entered; who cannot move loses the step. Entering a key takes it and puts the agent in
-room 2. Entering a ball takes it: reward `distract_reward`. The `delay`-th step in room 2, after its move, puts the agent in
-room 3. Entering a door terminates: reward 1 if key and door both have the sign's colour, else `wrong_reward`.
+**Moves.** Sign and wall cannot be entered; who cannot move loses the step. Entering a key takes it and puts the agent
+in room 2. Entering a ball takes it: reward `distract_reward`. The `delay`-th step in room 2, after its move, puts the
+agent in room 3. Entering a door terminates: reward 1 if key and door both have the sign's colour, else `wrong_reward`.
 
 **Limit.** 2 * `limit_scale` * n + `limit_offset` + `delay` steps.
 
-**Level.** The sign is uniform in 1 .. C, keys and doors are uniform permutations of 1 .. C over the slots, the balls lie on
-uniformly chosen cells other than the middle in uniform colours of 1 .. C; all independent. Record: `sign`, `keys` and `doors`
-(the colour of each slot), `balls` (the colour on each cell of room 2, row by row, 0 none).
+**Level.** The sign is uniform in 1 .. C, keys and doors are uniform permutations of 1 .. C over the slots, the balls
+lie on uniformly chosen cells other than the middle in uniform colours of 1 .. C; all independent. Record: `sign`,
+`keys` and `doors` (the colour of each slot), `balls` (the colour on each cell of room 2, row by row, 0 none).
 
 **Metrics.** success, right_key, balls (taken), steps.
 
-**Oracle.** Walks to the column of the key and takes it, runs against the upper wall in room 2, walks to the column of the door
-and opens it: success 1 in n - s / 2 + `delay` + n - s' / 2 steps, s and s' the slots. It leaves balls alone unless they are in
-its way, so with a `distract_reward` it has the best success, not the best return.
+**Oracle.** Walks to the column of the key and takes it, runs against the upper wall in room 2, walks to the column of
+the door and opens it: success 1 in n - s / 2 + `delay` + n - s' / 2 steps, s and s' the slots. It leaves balls alone
+unless they are in its way, so with a `distract_reward` it has the best success, not the best return.
 
-**Memory needed.** 2 n + `delay` - s / 2 - s' / 2 - (view - 1) / 2 steps, from the last sight of the sign to the choice of the door.
-Who knows what key was taken needs it only from then on.
+**Memory needed.** 2 n + `delay` - s / 2 - s' / 2 - (view - 1) / 2 steps, from the last sight of the sign to the choice
+of the door. The colour is seen once more on the key that is taken, `delay` + n - s' / 2 steps before that choice.
 
-**Without memory** success is at most 1 / C. Where a key is within reach the sign is out of view (`length` sees to it), and every
-stay out there begins at the same cell, where nothing depends on the sign. So for given keys a stay that starts with t steps left
-takes key k with probability p_k(t), or comes back inside after j steps with probability b_j, whatever the sign, and all of
-these add up to at most 1. Let f_k(t) be the best chance to take key k under sign k. Waiting inside does not help, as p_k and
-f_k never fall with t: f_k(t) <= p_k(t) + sum_j b_j f_k(t - j). Summed over k, by induction: sum_k f_k(t) <= sum_k p_k(t) +
-sum_j b_j <= 1, and success under sign k needs key k. The sign is uniform, so the bound is 1 / C. "The red key, the red door"
-reaches it.
+**Without memory** success is at most 1 / C. Where a key is within reach the sign is out of view (`length` sees to it),
+and every stay out there begins at the same cell, where nothing depends on the sign. So for given keys a stay that
+starts with t steps left takes key k with probability p_k(t), or comes back inside after j steps with probability b_j,
+whatever the sign, and all of these add up to at most 1. Let f_k(t) be the best chance to take key k under sign k.
+Waiting inside does not help, as p_k and f_k never fall with t: f_k(t) <= p_k(t) + sum_j b_j f_k(t - j). Summed over k,
+by induction: sum_k f_k(t) <= sum_k p_k(t) + sum_j b_j <= 1, and success under sign k needs key k. The sign is uniform,
+so the bound is 1 / C. "The red key, the red door" reaches it.
 
-**Random actions.** The colours are independent of the way, so key and door are right by chance 1 / C each; this times the chance
-to open any door in time, by following the distribution over the cells of rooms 1 and 3.
+**Random actions.** The colours are independent of the way, so key and door are right by chance 1 / C each; this times
+the chance to open any door in time, by following the distribution over the cells of rooms 1 and 3.
 
-**Source.** Hung et al., "Optimizing agent behavior over long time scales by transporting value", Nature Communications 10, 2019:
-Key-to-Door, with a key, then distracting rewards, then a door that opens to those who took the key. Ours: colours and the sign,
-so that the way to the key is no secret and its colour is; keys and doors that are walked into; the fixed stay; all sizes.
+**Source.** Hung et al., "Optimizing agent behavior over long time scales by transporting value", Nature Communications
+10, 2019: Key-to-Door, with a key, then distracting rewards, then a door that opens to those who took the key. Ours:
+colours and the sign, so that the way to the key is no secret and its colour is; keys and doors that are walked into;
+the fixed stay; all sizes.
 )";
 
 struct KeyDoorParams : GridParams {
