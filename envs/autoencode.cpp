@@ -12,16 +12,16 @@ namespace {
 
 constexpr const char* kAutoencodeRules = R"(Say a sequence backwards after it was shown.
 
-First n symbols are shown, one a step; then n observations say nothing but "recall", and the actions have to give the symbols
-in reverse order. n = `length`.
+First n symbols are shown, one a step; then n observations say nothing but "recall", and the actions have to give the
+symbols in reverse order. n = `length`.
 
     step      0 1 2 3 4 5      n = 3, R recall
     shown     2 0 3 R R R
     to say    - - - 3 0 2
 
-**One step t.** For t < n the observation shows symbol t and the action has no effect. For n <= t < 2n the observation is
-recall, and if the action is symbol 2n - 1 - t the reward is 1 / n, else 0. After 2n steps the episode terminates, whatever was
-said; the last observation is recall.
+**One step t.** For t < n the observation shows symbol t and the action has no effect. For n <= t < 2n the observation
+is recall, and if the action is symbol 2n - 1 - t the reward is 1 / n, else 0. After 2n steps the episode terminates,
+whatever was said; the last observation is recall.
 
 **Limit.** 2n steps, where it terminates anyway.
 
@@ -33,14 +33,14 @@ said; the last observation is recall.
 
 **Memory needed.** Symbol i is shown at step i and said at step 2n - 1 - i: 2 (n - i) - 1 steps, at the most 2n - 1.
 
-**Without memory** accuracy is exactly 1 / `symbols`, whatever the policy: actions before recall change nothing, and the action on
-a recall observation, always the same one, depends on chance alone, while the symbol to say is uniform.
+**Without memory** accuracy is exactly 1 / `symbols`, whatever the policy: actions before recall change nothing, and the
+action on a recall observation, always the same one, depends on chance alone, while the symbol to say is uniform.
 
 **Random actions.** The same 1 / `symbols`.
 
-**Source.** Morad et al., "POPGym: Benchmarking partially observable reinforcement learning", ICLR 2023: Autoencode, four
-symbols. Ours: symbols are independent instead of dealt from decks, where counting cards would help; recall begins one step
-later, when the last symbol is gone from sight; a wrong answer costs nothing instead of 1 / n; the lengths.
+**Source.** Morad et al., "POPGym: Benchmarking partially observable reinforcement learning", ICLR 2023: Autoencode,
+four symbols. Ours: symbols are independent instead of dealt from decks, where counting cards would help; recall begins
+one step later, when the last symbol is gone from sight; a wrong answer costs nothing instead of 1 / n; the lengths.
 )";
 
 struct AutoencodeParams : SymbolParams {

@@ -14,18 +14,20 @@ namespace {
 
 constexpr const char* kConcentrationRules = R"(Find the pairs among cards that are seen two at a time.
 
-2n cards lie face down, two of each label 1 .. n. A try flips two cards; the same label twice is a pair. Then all cards lie
-face down again, found pairs too, so the table tells nothing about the past. n = `pairs`.
+2n cards lie face down, two of each label 1 .. n. A try flips two cards; the same label twice is a pair. Then all cards
+lie face down again, found pairs too, so the table tells nothing about the past. n = `pairs`.
 
       #  #  #        n = 3, cards 0 .. 5, first flip: card 1 shows label 3
       3  #  #
       #  #  #        second flip: card 4 shows label 1, no pair
 
-**A try has three steps.** *First flip*: all cards are face down, the action is the card to flip. *Second flip*: that card is
-face up, the action is another one; if both have the same label and this pair was not found before, the reward is 1 / n.
-*Look*: both are face up, the action has no effect, then both are turned down. Flipping the same card twice is a failed try.
+**A try has three steps.** *First flip*: all cards are face down, the action is the card to flip. *Second flip*: that
+card is face up, the action is another one; if both have the same label and this pair was not found before, the reward
+is 1 / n. *Look*: both are face up, the action has no effect, then both are turned down. Flipping the same card twice is
+a failed try.
 
-**End.** Terminated at a second flip: that of the last of `tries` tries (0: 2n tries), or the one that finds the last pair.
+**End.** Terminated at a second flip: that of the last of `tries` tries (0: 2n tries), or the one that finds the last
+pair.
 
 **Limit.** 3 * tries steps; an episode terminates before it.
 
@@ -33,26 +35,28 @@ face up, the action is another one; if both have the same label and this pair wa
 
 **Metrics.** pairs_found (as a share of n, which is the return), tries, steps.
 
-**Oracle.** Never forgets a card it has seen, and knows no other. First flip: a card of a pair not yet found of which it has seen
-both cards, else the first card not yet seen. Second flip: the partner if it has seen it, else the first card not yet seen. So
-a failed try shows two new cards, and there are at most n of those, and n others find a pair each: 2n tries find all, score 1.
-(The last two new cards match or have a known partner, so 2n - 1 tries do.)
+**Oracle.** Never forgets a card it has seen, and knows no other. First flip: a card of a pair not yet found of which it
+has seen both cards, else the first card not yet seen. Second flip: the partner if it has seen it, else the first card
+not yet seen. So a failed try shows two new cards, and there are at most n of those, and n others find a pair each: 2n
+tries find all, score 1. (The last two new cards match or have a known partner, so 2n - 1 tries do.)
 
-**Memory needed.** From the last sight of a card to the flip of its partner: at the most 6n - 7 steps. That is 2n - 1 tries, the
-first of which shows the card at its look, step 2, and the last of which needs it at its second flip, step 3 (2n - 2) + 1.
+**Memory needed.** From the last sight of a card to the flip of its partner: at the most 6n - 7 steps. That is 2n - 1
+tries, the first of which shows the card at its look, step 2, and the last of which needs it at its second flip, step 3
+(2n - 2) + 1.
 
-**Without memory** the share found is at most 1 - (1 - 1/N)^tries, where N = n (2n - 1) is the number of places a pair can have.
-Let p_i be the chance to flip card i first, and q(j|i,v) that to flip j after i has shown label v; what is done at a look has
-no effect. As the table tells nothing about the past, a try finds label v at the place {i, j} with chance
-r_v(i,j) = p_i q(j|i,v) + p_j q(i|j,v), whatever the other tries did, and the r_v of all places add up to at most 1. The place is
-uniform, so label v is found with chance mean over places of 1 - (1 - r_v)^tries, which is concave in r_v: at most
-1 - (1 - 1/N)^tries by Jensen's inequality. Any card, then any other, all alike, reach it: r_v = 2 / (2n (2n - 1)) = 1/N.
+**Without memory** the share found is at most 1 - (1 - 1/N)^tries, where N = n (2n - 1) is the number of places a pair
+can have. Let p_i be the chance to flip card i first, and q(j|i,v) that to flip j after i has shown label v; what is
+done at a look has no effect. As the table tells nothing about the past, a try finds label v at the place {i, j} with
+chance r_v(i,j) = p_i q(j|i,v) + p_j q(i|j,v), whatever the other tries did, and the r_v of all places add up to 1 or
+less. The place is uniform, so label v is found with chance mean over places of 1 - (1 - r_v)^tries, which is concave in
+r_v: at most 1 - (1 - 1/N)^tries by Jensen's inequality. Any card, then any other, all alike, reach it: r_v = 2 / (2n
+(2n - 1)) = 1/N.
 
 **Random actions.** Second flips hit the first card too: r_v = 2 / (2n)^2, share 1 - (1 - 1/(2n^2))^tries.
 
-**Source.** The card game, also Memory or Pairs; as a task Morad et al., "POPGym: Benchmarking partially observable reinforcement
-learning", ICLR 2023. Ours: a look after the second flip; found pairs are turned down again, else the table would remember
-them; each label is there just twice; failed tries cost nothing; the number of tries.
+**Source.** The card game, also Memory or Pairs; as a task Morad et al., "POPGym: Benchmarking partially observable
+reinforcement learning", ICLR 2023. Ours: a look after the second flip; found pairs are turned down again, else the
+table would remember them; each label is there just twice; failed tries cost nothing; the number of tries.
 )";
 
 struct ConcentrationParams : TaskParams {
@@ -74,18 +78,17 @@ class Concentration {
   static constexpr int kVersion = 0;
   static constexpr const char* kRules = kConcentrationRules;
 
-  enum Phase : uint8_t { kFirstFlip, kSecondFlip, kLook };
+  enum Phase : uint16_t { kFirstFlip, kSecondFlip, kLook };
   enum Mark : uint8_t { kUnseen, kSeen, kFound };
 
   struct State {
     int32_t tries;  // second flips done
-    uint8_t phase;
-    uint8_t found;  // pairs
-    uint8_t first;  // the cards flipped in this try
+    uint16_t phase;
+    uint16_t found;  // pairs
+    uint8_t first;   // the cards flipped in this try
     uint8_t second;
     uint8_t first_label;  // as it lies there: 0 face down
     uint8_t second_label;
-    uint16_t unused;
   };  // the cards follow
 
   struct Card {
@@ -159,8 +162,7 @@ class Concentration {
   uint8_t Oracle(const State& state) const {
     if (state.phase == kFirstFlip) return KnownPair(state);
     const uint8_t partner = TailOf<Card>(state)[state.first].partner;
-    const bool known = TailOf<Card>(state)[partner].mark == kSeen;
-    return state.phase == kSecondFlip && !known ? FirstUnseen(state) : partner;
+    return TailOf<Card>(state)[partner].mark == kSeen ? partner : FirstUnseen(state);
   }
 
   // Any card, then any other, all alike.
@@ -231,7 +233,7 @@ class Concentration {
     ++state.tries;
     const bool found = (card.partner == state.first) & (card.mark != kFound);
     if (found) card.mark = TailOf<Card>(state)[state.first].mark = kFound;
-    state.found = static_cast<uint8_t>(state.found + found);
+    state.found += found;
     return {.reward = found * share_, .terminated = state.tries == tries_ || state.found == pairs_};
   }
 

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -16,9 +16,10 @@ namespace {
 
 constexpr const char* kKeyDoorRules = R"(Take the key of the sign's colour, be kept busy, open the door of that key.
 
-Three rooms. In the first a coloured sign is at the left end and keys of all C = `colors` colours at the right end. Taking one
-leads to a room full of balls, which the agent leaves after `delay` steps whatever it does. The last room has doors of all
-colours; the right door, opened with the right key, pays 1. Nothing in the last two rooms tells sign or key.
+Three rooms. In the first a coloured sign is at the left end and keys of all C = `colors` colours at the right end.
+Taking one leads to a room full of balls, which the agent leaves after `delay` steps whatever it does. The last room has
+doors of all colours; the right door, opened with the right key, pays 1. Nothing in the last two rooms tells sign or
+key.
 
     ####r#    #######    ####B#      length n = 4, two colours, the sign is blue, so the blue key
     b@...#    #.r...#    #@...#      (small letters) and the blue door (capitals) are right
@@ -28,46 +29,47 @@ colours; the right door, opened with the right key, pays 1. Nothing in the last 
               #b....#
               #######
 
-**Rooms 1 and 3.** 3 rows, n + 2 columns, n = `length`. Row 1: the sign (in room 3 wall), n cells of floor, a wall. Rows 0 and 2
-are wall, except for keys or doors: slot s of 0 .. C - 1 lies in column n - s / 2 (rounded up), row 0 if s is even, row 2 if s
-is odd. The agent starts at (1, 1).
+**Rooms 1 and 3.** 3 rows, n + 2 columns, n = `length`. Row 1: the sign (in room 3 wall), n cells of floor, a wall. Rows
+0 and 2 are wall, except for keys or doors: slot s of 0 .. C - 1 lies in column n - s / 2 (rounded up), row 0 if s is
+even, row 2 if s is odd. The agent starts at (1, 1).
 
-**Room 2.** A square of `room_size` x `room_size` cells of floor within a wall, with `balls` balls on it; the agent starts in the
-middle.
+**Room 2.** A square of `room_size` x `room_size` cells of floor within a wall, with `balls` balls on it; the agent
+starts in the middle.
 
-**Moves.** Sign and wall cannot be entered; who cannot move loses the step. Entering a key takes it and puts the agent in
-room 2. Entering a ball takes it: reward `distract_reward`. The `delay`-th step in room 2, after its move, puts the agent in
-room 3. Entering a door terminates: reward 1 if key and door both have the sign's colour, else `wrong_reward`.
+**Moves.** Sign and wall cannot be entered; who cannot move loses the step. Entering a key takes it and puts the agent
+in room 2. Entering a ball takes it: reward `distract_reward`. The `delay`-th step in room 2, after its move, puts the
+agent in room 3. Entering a door terminates: reward 1 if key and door both have the sign's colour, else `wrong_reward`.
 
 **Limit.** 2 * `limit_scale` * n + `limit_offset` + `delay` steps.
 
-**Level.** The sign is uniform in 1 .. C, keys and doors are uniform permutations of 1 .. C over the slots, the balls lie on
-uniformly chosen cells other than the middle in uniform colours of 1 .. C; all independent. Record: `sign`, `keys` and `doors`
-(the colour of each slot), `balls` (the colour on each cell of room 2, row by row, 0 none).
+**Level.** The sign is uniform in 1 .. C, keys and doors are uniform permutations of 1 .. C over the slots, the balls
+lie on uniformly chosen cells other than the middle in uniform colours of 1 .. C; all independent. Record: `sign`,
+`keys` and `doors` (the colour of each slot), `balls` (the colour on each cell of room 2, row by row, 0 none).
 
 **Metrics.** success, right_key, balls (taken), steps.
 
-**Oracle.** Walks to the column of the key and takes it, runs against the upper wall in room 2, walks to the column of the door
-and opens it: success 1 in n - s / 2 + `delay` + n - s' / 2 steps, s and s' the slots. It leaves balls alone unless they are in
-its way, so with a `distract_reward` it has the best success, not the best return.
+**Oracle.** Walks to the column of the key and takes it, runs against the upper wall in room 2, walks to the column of
+the door and opens it: success 1 in n - s / 2 + `delay` + n - s' / 2 steps, s and s' the slots. It leaves balls alone
+unless they are in its way, so with a `distract_reward` it has the best success, not the best return.
 
-**Memory needed.** 2 n + `delay` - s / 2 - s' / 2 - (view - 1) / 2 steps, from the last sight of the sign to the choice of the door.
-Who knows what key was taken needs it only from then on.
+**Memory needed.** 2 n + `delay` - s / 2 - s' / 2 - (view - 1) / 2 steps, from the last sight of the sign to the choice
+of the door. The colour is seen once more on the key that is taken, `delay` + n - s' / 2 steps before that choice.
 
-**Without memory** success is at most 1 / C. Where a key is within reach the sign is out of view (`length` sees to it), and every
-stay out there begins at the same cell, where nothing depends on the sign. So for given keys a stay that starts with t steps left
-takes key k with probability p_k(t), or comes back inside after j steps with probability b_j, whatever the sign, and all of
-these add up to at most 1. Let f_k(t) be the best chance to take key k under sign k. Waiting inside does not help, as p_k and
-f_k never fall with t: f_k(t) <= p_k(t) + sum_j b_j f_k(t - j). Summed over k, by induction: sum_k f_k(t) <= sum_k p_k(t) +
-sum_j b_j <= 1, and success under sign k needs key k. The sign is uniform, so the bound is 1 / C. "The red key, the red door"
-reaches it.
+**Without memory** success is at most 1 / C. Where a key is within reach the sign is out of view (`length` sees to it),
+and every stay out there begins at the same cell, where nothing depends on the sign. So for given keys a stay that
+starts with t steps left takes key k with probability p_k(t), or comes back inside after j steps with probability b_j,
+whatever the sign, and all of these add up to at most 1. Let f_k(t) be the best chance to take key k under sign k.
+Waiting inside does not help, as p_k and f_k never fall with t: f_k(t) <= p_k(t) + sum_j b_j f_k(t - j). Summed over k,
+by induction: sum_k f_k(t) <= sum_k p_k(t) + sum_j b_j <= 1, and success under sign k needs key k. The sign is uniform,
+so the bound is 1 / C. "The red key, the red door" reaches it.
 
-**Random actions.** The colours are independent of the way, so key and door are right by chance 1 / C each; this times the chance
-to open any door in time, by following the distribution over the cells of rooms 1 and 3.
+**Random actions.** The colours are independent of the way, so key and door are right by chance 1 / C each; this times
+the chance to open any door in time, by following the distribution over the cells of rooms 1 and 3.
 
-**Source.** Hung et al., "Optimizing agent behavior over long time scales by transporting value", Nature Communications 10, 2019:
-Key-to-Door, with a key, then distracting rewards, then a door that opens to those who took the key. Ours: colours and the sign,
-so that the way to the key is no secret and its colour is; keys and doors that are walked into; the fixed stay; all sizes.
+**Source.** Hung et al., "Optimizing agent behavior over long time scales by transporting value", Nature Communications
+10, 2019: Key-to-Door, with a key, then distracting rewards, then a door that opens to those who took the key. Ours:
+colours and the sign, so that the way to the key is no secret and its colour is; keys and doors that are walked into;
+the fixed stay; all sizes.
 )";
 
 struct KeyDoorParams : GridParams {
@@ -83,7 +85,7 @@ struct KeyDoorParams : GridParams {
   template <class V>
   void Visit(V& v) {
     GridParams::Visit(v);
-    v("length", length, configs::Range{3, 1'000}, "length of the first and the last room");
+    v("length", length, configs::Range{3, 100}, "length of the first and the last room");
     v("colors", colors, configs::Range{2, 8}, "number of keys and of doors, each of its own colour");
     v("room_size", room_size, configs::Range{3, 31, 2}, "side of the room between, odd");
     v("balls", balls, configs::Range{0, 960}, "number of balls in the room between");
@@ -115,7 +117,7 @@ class KeyDoor {
 
   struct State {
     int32_t delay;
-    int32_t stay;  // steps left in room 2
+    int32_t stay;  // steps left in room 2; -1 elsewhere
     int32_t row;
     int32_t column;
     int32_t balls;  // taken
@@ -125,7 +127,7 @@ class KeyDoor {
     uint8_t door;  // colour of the one opened, 0 none
     Slots keys;
     Slots doors;
-  };  // the map of room 2 follows, as it is, with as much around it as can be seen; then its balls as they lay
+  };  // the map of the present room follows, then the balls as they lay at first
 
   explicit KeyDoor(const Params& params)
       : params_(params),
@@ -134,7 +136,8 @@ class KeyDoor {
         length_(static_cast<int>(params.length)),
         colors_(static_cast<int>(params.colors)),
         side_(static_cast<int>(params.room_size)),
-        map_side_(side_ + 2 * half_) {}
+        map_rows_(side_ + 2 + 2 * half_),
+        map_columns_(std::max(length_, side_) + 2 + 2 * half_) {}
 
   size_t TailBytes() const { return MapBytes() + NumCells(); }
 
@@ -153,7 +156,7 @@ class KeyDoor {
     DrawSlots(state.keys, colors_, random);
     DrawSlots(state.doors, colors_, random);
     DrawBalls(Balls(state), random);
-    DrawMap(state);
+    Enter(state, 1);
   }
 
   void Load(State& state, const Json& record) const {
@@ -161,7 +164,7 @@ class KeyDoor {
     LoadSlots(state.keys, colors_, record, "keys");
     LoadSlots(state.doors, colors_, record, "doors");
     LoadBalls(Balls(state), Field(record, "balls"));
-    DrawMap(state);
+    Enter(state, 1);
   }
 
   Json Record(const State& state) const {
@@ -176,18 +179,32 @@ class KeyDoor {
     return 2 * params_.limit_scale * length_ + params_.limit_offset + state.delay;
   }
 
+  // Keys and doors are rare, and all else is done without a branch that the processor would have to guess.
   Outcome Step(State& state, uint8_t action) const {
-    if (state.room == 2) return StepAmongBalls(state, action);
-    const int slot = SlotAt(length_, colors_, state.row + kRowStep[action], state.column);
-    if (slot >= 0) return state.room == 1 ? TakeKey(state, slot) : OpenDoor(state, action, slot);
-    state.column = std::clamp(state.column + kColumnStep[action], 1, length_);
-    return {};
+    const int row = state.row + kRowStep[action];
+    const int column = state.column + kColumnStep[action];
+    Cell& cell = TailOf<Cell>(state)[MapIndex(row, column)];
+    if (cell.kind == kKey) return TakeKey(state, cell.color);
+    if (cell.kind == kDoor) return OpenDoor(state, row, cell.color);
+    const bool is_ball = cell.kind == kBall;
+    const bool is_free = is_ball | (cell.kind == kFloor);
+    state.row += is_free * kRowStep[action];
+    state.column += is_free * kColumnStep[action];
+    cell = is_ball ? Cell{kFloor} : cell;
+    state.balls += is_ball;
+    state.stay -= state.room == 2;
+    if (state.stay == 0) Enter(state, 3);
+    return {.reward = is_ball * params_.distract_reward};
   }
 
   uint8_t* Observe(const State& state, uint8_t* tokens) const {
-    if (state.room == 2) return ObserveAmongBalls(state, tokens);
-    const auto cell_at = [&](int row, int column) { return CellAt(state, row, column); };
-    return DrawView(view_, state.row, state.column, cell_at, tokens);
+    const Cell* from = TailOf<Cell>(state) + MapIndex(state.row - half_, state.column - half_);
+    for (int row = 0; row < view_; ++row, from += map_columns_) {
+      for (int column = 0; column < view_; ++column, tokens += sizeof(Cell)) {
+        std::memcpy(tokens, from + column, sizeof(Cell));  // kind, then colour
+      }
+    }
+    return tokens;
   }
 
   void Metrics(const State& state, float* metrics) const {
@@ -200,9 +217,9 @@ class KeyDoor {
     if (state.room == 2) return kUp;
     const Slots& slots = state.room == 1 ? state.keys : state.doors;
     const auto slot = static_cast<int>(std::ranges::find(slots, state.sign) - slots.begin());
-    const int column = length_ - slot / 2;
+    const int column = ColumnOfSlot(slot, length_);
     if (state.column != column) return state.column < column ? kRight : kLeft;
-    return slot % 2 == 0 ? kUp : kDown;
+    return RowOfSlot(slot) == 0 ? kUp : kDown;
   }
 
   // "The red key, the red door": right, until one of them is above or below.
@@ -215,11 +232,8 @@ class KeyDoor {
   bool IsCue(const State& state) const { return state.room == 1 && state.column <= half_; }
 
   Picture MakePicture(const State& state) const {
-    const auto cell_at = [&](int row, int column) {
-      return state.room == 2 ? TailOf<Cell>(state)[MapIndex(row, column)] : CellAt(state, row, column);
-    };
-    const int rows = state.room == 2 ? side_ + 2 : 3;
-    return DrawPicture(rows, state.room == 2 ? rows : length_ + 2, state.row, state.column, cell_at);
+    const auto cell_at = [&](int row, int column) { return TailOf<Cell>(state)[MapIndex(row, column)]; };
+    return DrawPicture(Rows(state), Columns(state), state.row, state.column, cell_at);
   }
 
   std::string Text(const State& state) const {
@@ -229,20 +243,21 @@ class KeyDoor {
  private:
   size_t NumCells() const { return static_cast<size_t>(side_) * side_; }
 
-  size_t MapBytes() const { return sizeof(Cell) * map_side_ * map_side_; }
+  size_t MapBytes() const { return sizeof(Cell) * map_rows_ * map_columns_; }
 
   std::span<uint8_t> Balls(State& state) const { return {TailOf<uint8_t>(state, MapBytes()), NumCells()}; }
   std::span<const uint8_t> Balls(const State& state) const { return {TailOf<uint8_t>(state, MapBytes()), NumCells()}; }
 
-  // Of the cell (row, column) of room 2, whose wall is row 0.
-  int MapIndex(int row, int column) const { return (row + half_ - 1) * map_side_ + column + half_ - 1; }
+  // As much lies around every room as can be seen.
+  int MapIndex(int row, int column) const { return (row + half_) * map_columns_ + column + half_; }
+
+  int Rows(const State& state) const { return state.room == 2 ? side_ + 2 : 3; }
+  int Columns(const State& state) const { return 2 + (state.room == 2 ? side_ : length_); }
 
   void Start(State& state, int64_t sign) const {
     state = {};
     state.delay = static_cast<int32_t>(params_.delay);
     state.sign = static_cast<uint8_t>(sign);
-    state.room = 1;
-    state.row = state.column = 1;
   }
 
   void DrawBalls(std::span<uint8_t> balls, Stream& random) const {
@@ -266,10 +281,18 @@ class KeyDoor {
     throw std::invalid_argument(fmt::format("balls has {} balls; allowed: {}", count, params_.balls));
   }
 
-  void DrawMap(State& state) const {
+  // Draws the map and puts the agent in its place.
+  void Enter(State& state, int room) const {
+    state.room = static_cast<uint8_t>(room);
+    state.row = state.column = room == 2 ? side_ / 2 + 1 : 1;
+    state.stay = room == 2 ? state.delay : -1;
     Cell* map = TailOf<Cell>(state);
-    std::fill_n(map, map_side_ * map_side_, Cell{kOutside});
-    for (int row = 0; row < side_ + 2; ++row) std::fill_n(map + MapIndex(row, 0), side_ + 2, Cell{kWall});
+    std::fill_n(map, map_rows_ * map_columns_, Cell{kOutside});
+    for (int row = 0; row < Rows(state); ++row) std::fill_n(map + MapIndex(row, 0), Columns(state), Cell{kWall});
+    room == 2 ? FillSquare(state, map) : FillCorridor(state, map);
+  }
+
+  void FillSquare(const State& state, Cell* map) const {
     const uint8_t* ball = Balls(state).data();
     for (int row = 1; row <= side_; ++row) {
       for (int column = 1; column <= side_; ++column, ++ball) {
@@ -278,53 +301,25 @@ class KeyDoor {
     }
   }
 
-  // Of room 1 or 3.
-  Cell CellAt(const State& state, int row, int column) const {
-    if (row < 0 || row > 2 || column < 0 || column > length_ + 1) return {kOutside};
-    if (const int slot = SlotAt(length_, colors_, row, column); slot >= 0) {
-      return state.room == 1 ? Cell{kKey, state.keys[slot]} : Cell{kDoor, state.doors[slot]};
+  void FillCorridor(const State& state, Cell* map) const {
+    std::fill_n(map + MapIndex(1, 1), length_, Cell{kFloor});
+    if (state.room == 1) map[MapIndex(1, 0)] = {kSignal, state.sign};
+    const Slots& slots = state.room == 1 ? state.keys : state.doors;
+    const Kind kind = state.room == 1 ? kKey : kDoor;
+    for (int slot = 0; slot < colors_; ++slot) {
+      map[MapIndex(RowOfSlot(slot), ColumnOfSlot(slot, length_))] = {kind, slots[slot]};
     }
-    if (row == 1 && column == 0 && state.room == 1) return {kSignal, state.sign};
-    return {row == 1 && column >= 1 && column <= length_ ? kFloor : kWall};
   }
 
-  Outcome TakeKey(State& state, int slot) const {
-    state.key = state.keys[slot];
-    state.room = 2;
-    state.row = state.column = side_ / 2 + 1;
-    state.stay = state.delay;
+  Outcome TakeKey(State& state, uint8_t color) const {
+    state.key = color;
+    Enter(state, 2);
     return {};
   }
 
-  // The agent takes whatever lies where it stands, so that the processor has nothing to guess.
-  Outcome StepAmongBalls(State& state, uint8_t action) const {
-    state.row = std::clamp(state.row + kRowStep[action], 1, side_);
-    state.column = std::clamp(state.column + kColumnStep[action], 1, side_);
-    Cell& cell = TailOf<Cell>(state)[MapIndex(state.row, state.column)];
-    const bool is_ball = cell.kind == kBall;
-    cell = {kFloor};
-    state.balls += is_ball;
-    if (--state.stay == 0) {
-      state.room = 3;
-      state.row = state.column = 1;
-    }
-    return {.reward = is_ball * params_.distract_reward};
-  }
-
-  uint8_t* ObserveAmongBalls(const State& state, uint8_t* tokens) const {
-    const Cell* from = TailOf<Cell>(state) + MapIndex(state.row - half_, state.column - half_);
-    for (int row = 0; row < view_; ++row, from += map_side_) {
-      for (int column = 0; column < view_; ++column) {
-        *tokens++ = from[column].kind;
-        *tokens++ = from[column].color;
-      }
-    }
-    return tokens;
-  }
-
-  Outcome OpenDoor(State& state, uint8_t action, int slot) const {
-    state.row += kRowStep[action];
-    state.door = state.doors[slot];
+  Outcome OpenDoor(State& state, int row, uint8_t color) const {
+    state.row = row;
+    state.door = color;
     return {.reward = IsSuccess(state) ? 1 : params_.wrong_reward, .terminated = true};
   }
 
@@ -337,8 +332,9 @@ class KeyDoor {
   int half_;  // cells seen on each side of the agent
   int length_;
   int colors_;
-  int side_;      // of the floor of room 2
-  int map_side_;  // of its map
+  int side_;  // of the floor of room 2
+  int map_rows_;
+  int map_columns_;
 };
 
 // Random success exact.

@@ -13,15 +13,16 @@ namespace {
 
 constexpr const char* kRepeatPreviousRules = R"(Say at every step what was shown k steps ago.
 
-Every observation shows one symbol. From step k on the right action is the symbol shown k steps before; so k symbols and their
-order have to be kept at any time, each dropped as soon as it was said. k = `lag`, N = `length`.
+Every observation shows one symbol. From step k on the right action is the symbol shown k steps before; so k symbols and
+their order have to be kept at any time, each dropped as soon as it was said. k = `lag`, N = `length`.
 
     step      0 1 2 3 4 5      k = 2, N = 6; the actions at steps 0 and 1 are not scored
     shown     2 0 3 3 1 0
     to say    - - 2 0 3 3
 
-**One step t.** The observation shows symbol t; the action answers it. If t >= k and the action is symbol t - k, the reward is
-1 / (N - k), else 0. After N steps the episode terminates, whatever was said; the last observation shows symbol N.
+**One step t.** The observation shows symbol t; the action answers it. If t >= k and the action is symbol t - k, the
+reward is 1 / (N - k), else 0. After N steps the episode terminates, whatever was said; the last observation shows
+symbol N.
 
 **Limit.** N steps, where it terminates anyway.
 
@@ -33,14 +34,14 @@ order have to be kept at any time, each dropped as soon as it was said. k = `lag
 
 **Memory needed.** k steps, for every symbol.
 
-**Without memory** accuracy is exactly 1 / `symbols`, whatever the policy: the action at step t depends on symbol t and chance,
-which are independent of symbol t - k, and that is uniform. Any memory of fewer than k steps fares no better.
+**Without memory** accuracy is exactly 1 / `symbols`, whatever the policy: the action at step t depends on symbol t and
+chance, which are independent of symbol t - k, and that is uniform. Any memory of fewer than k steps fares no better.
 
 **Random actions.** The same 1 / `symbols`.
 
-**Source.** Morad et al., "POPGym: Benchmarking partially observable reinforcement learning", ICLR 2023: RepeatPrevious, four
-symbols, k = 4, 32, 64. Ours: symbols are independent instead of dealt from decks, where counting cards would help; a wrong
-answer costs nothing instead of 1 / (N - k); the lengths; k counts from the present symbol, so that k = 4 here is one more than
+**Source.** Morad et al., "POPGym: Benchmarking partially observable reinforcement learning", ICLR 2023: RepeatPrevious,
+four symbols, k = 4, 32, 64. Ours: symbols are independent instead of dealt from decks, where counting cards would help;
+a wrong answer costs nothing instead of 1 / (N - k); the lengths; k = 0 would be the symbol in sight, which is k = 1
 there.
 )";
 

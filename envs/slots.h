@@ -21,6 +21,9 @@ namespace lethe::envs {
 /// The colour in each slot; those from C on are 0.
 using Slots = std::array<uint8_t, 8>;
 
+inline int RowOfSlot(int slot) { return slot % 2 == 0 ? 0 : 2; }
+inline int ColumnOfSlot(int slot, int length) { return length - slot / 2; }
+
 /// The slot at a cell, or -1.
 inline int SlotAt(int length, int colors, int row, int column) {
   const int slot = 2 * (length - column) + (row == 2);

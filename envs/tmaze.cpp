@@ -12,19 +12,21 @@ namespace {
 
 constexpr const char* kTMazeRules = R"(Keep one bit, seen once at the start, to the junction of a T.
 
-At the first cell of a corridor a signal says up or down. The corridor ends at a junction with an arm above and one below;
-the arm of the signal pays 1. Everywhere else nothing tells the signal. The agent sees only where it is.
+At the first cell of a corridor a signal says up or down. The corridor ends at a junction with an arm above and one
+below; the arm of the signal pays 1. Everywhere else nothing tells the signal. The agent sees only where it is.
 
     #####.#      length n = 4, signal up (drawn red; down is blue); the agent @ stands on the start, cell 0
     r@....#      of cells 0 .. n; the junction is cell n
     #####.#
 
-**Moves.** Right and left lead along the cells 0 .. n and cannot leave them. Up and down have an effect at the junction only:
-they enter an arm and terminate, reward 1 if it is the signal's, else `wrong_reward`. A move without effect costs the step.
+**Moves.** Right and left lead along the cells 0 .. n and cannot leave them. Up and down have an effect at the junction
+only: they enter an arm and terminate, reward 1 if it is the signal's, else `wrong_reward`. A move without effect costs
+the step.
 
 **Limit.** `limit_scale` * n + `limit_offset` steps.
 
-**Level.** n uniform in `length_min` .. `length_max`, the signal up or down alike. Record: `length`, `signal` (1 up, 2 down).
+**Level.** n uniform in `length_min` .. `length_max`, the signal up or down alike. Record: `length`, `signal` (1 up, 2
+down).
 
 **Metrics.** success, wrong_arm (both 0: out of time), length, steps.
 
@@ -33,17 +35,17 @@ they enter an arm and terminate, reward 1 if it is the signal's, else `wrong_rew
 **Memory needed.** n steps, from the start to the junction.
 
 **Without memory** success is at most 1 / 2. Every stay outside the start begins in cell 1, where nothing depends on the
-signal. So for given n a stay that begins with t steps left ends in arm k with probability p_k(t), or comes back to the start
-after j steps with probability b_j, whatever the signal, and all of these add up to at most 1. Let f_k(t) be the best chance
-of success under signal k. Waiting at the start does not help, as p_k and f_k never fall with t:
-f_k(t) <= p_k(t) + sum_j b_j f_k(t - j). Summed over k, by induction: f_1(t) + f_2(t) <= p_1(t) + p_2(t) + sum_j b_j <= 1, and
+signal. So for given n a stay that begins with t steps left ends in arm k with probability p_k(t), or comes back to the
+start after j steps with probability b_j, whatever the signal, and all of these add up to at most 1. Let f_k(t) be the
+best chance of success under signal k. Waiting at the start does not help, as p_k and f_k never fall with t: f_k(t) <=
+p_k(t) + sum_j b_j f_k(t - j). Summed over k, by induction: f_1(t) + f_2(t) <= p_1(t) + p_2(t) + sum_j b_j <= 1, and
 both signals are alike. "Walk right, then up" reaches it.
 
 **Random actions.** Half the chance to enter an arm in time, by following the distribution over the cells.
 
-**Source.** Bakker, "Reinforcement learning with long short-term memory", NIPS 2001, section 4: the T, the signal at the start
-only, four moves, observations that tell start, corridor and junction apart, lengths up to 70. Ours: rewards 1 and 0 instead of
-4 and -0.1, nothing for standing still, lengths drawn anew for every episode, the limit.
+**Source.** Bakker, "Reinforcement learning with long short-term memory", NIPS 2001: the T, the signal at the start
+only, four moves, observations that tell start, corridor and junction apart, lengths up to 70. Ours: rewards 1 and 0
+instead of 4 and -0.1, nothing for standing still, lengths drawn anew for every episode, the limit.
 )";
 
 struct TMazeParams : TaskParams {

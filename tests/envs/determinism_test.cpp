@@ -18,10 +18,10 @@ uint64_t Hash(uint64_t hash, const void* data, size_t size) {  // FNV-1a
   return hash;
 }
 
-// The action of a global row at a step: mostly to the right, so that episodes also end at doors.
-uint8_t ActionAt(uint32_t row, uint32_t step) {
+// The action of a global row at a step: of four moves mostly to the right, so that episodes also end at doors.
+uint8_t ActionAt(uint32_t row, uint32_t step, int num_actions) {
   const uint32_t word = Philox4x32({step, row, 0, 0}, {1, 2})[0];
-  return word % 8 < 4 ? word % 4 : 1;
+  return word % 8 < 4 || num_actions != 4 ? word % num_actions : 1;
 }
 
 // Plays `rows` rows from `first` on and leaves one hash per row.
@@ -30,7 +30,7 @@ void PlayRows(const std::string& id, int first, int rows, uint64_t* hashes) {
   Buffers buffers(*batch);
   batch->Reset(buffers.observations.data());
   for (int t = 0; t < kSteps; ++t) {
-    for (int row = 0; row < rows; ++row) buffers.actions[row] = ActionAt(first + row, t);
+    for (int row = 0; row < rows; ++row) buffers.actions[row] = ActionAt(first + row, t, batch->spec().num_actions);
     buffers.Step(*batch);
     for (int row = 0; row < rows; ++row) {
       uint64_t& hash = hashes[row];
@@ -55,6 +55,14 @@ TEST(DeterminismEnvs, BytesAreThoseOfTheRelease) {
   EXPECT_EQ(HashWith("Corridor-v0", 1), 2831173821669741036u);
   EXPECT_EQ(HashWith("Corridor-8c-v0", 1), 4188489979784626366u);
   EXPECT_EQ(HashWith("Corridor-1k-Mix-v0", 1), 17388631063780254691u);
+}
+
+TEST(DeterminismEnvs, ClassicsAreThoseOfTheRelease) {
+  EXPECT_EQ(HashWith("TMaze-v0", 1), 13456833092740558714u);
+  EXPECT_EQ(HashWith("RepeatPrevious-v0", 1), 4888221223959627274u);
+  EXPECT_EQ(HashWith("Autoencode-v0", 1), 3330908424246410713u);
+  EXPECT_EQ(HashWith("KeyDoor-v0", 1), 2474672709863287659u);
+  EXPECT_EQ(HashWith("Concentration-v0", 1), 8152293328037738629u);
 }
 
 TEST(ThreadsEnvs, BytesDoNotDependOnThreads) {
