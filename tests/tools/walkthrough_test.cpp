@@ -76,7 +76,8 @@ void CopyTree(const fs::path& to) {
   fs::create_directories(to / "tests/data/golden");
 }
 
-TEST(Walkthrough, OfAddingAnEnvironmentWorksAsItIsWritten) {
+// An agent learns the task: a test of the kind `learn`, that runs alone.
+TEST(LearnWalkthrough, OfAddingAnEnvironmentWorksAsItIsWritten) {
   const tests::TemporaryFolder folder;
   fs::create_directories(folder / "tree/tools");
   fs::create_directories(folder / "home");
