@@ -146,8 +146,11 @@ std::string Index() {
 
 std::string SnakeCase(const std::string& family) {
   std::string snake;
+  bool is_upper = false;  // the letter before
   for (const char letter : family) {
-    if (std::isupper(static_cast<unsigned char>(letter)) && !snake.empty()) snake += '_';
+    const bool is_new_word = !snake.empty() && std::isupper(static_cast<unsigned char>(letter)) && !is_upper;
+    is_upper = std::isupper(static_cast<unsigned char>(letter)) != 0;
+    if (is_new_word) snake += '_';
     snake += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
   }
   return snake;

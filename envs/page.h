@@ -20,7 +20,7 @@ struct PageFile {
 /// The pages of all families, each by its first id, and before them README.md, the table of all ids.
 std::vector<PageFile> PageFiles();
 
-/// "KeyDoor" as "key_door": how files about a family are named.
+/// "KeyDoor" as "key_door", "TMaze" as "tmaze": how files about a family are named.
 std::string SnakeCase(const std::string& family);
 
 }  // namespace lethe::envs
