@@ -41,6 +41,8 @@ most 1; the right word is uniform, so it is said with probability sum_k p_k / `w
 
 **Random actions** say something in time with probability 1 - (1 / (`words` + 1))^`patience`, and then the right word with
 probability 1 / `words`.
+
+**Source.** Ours; the smallest task that needs memory.
 )";
 
 struct EchoParams : TaskParams {
