@@ -351,19 +351,17 @@ class Instruction {
 
   int64_t Limit(const State&) const { return params_.Limit(); }
 
-  // What the action does is unpredictable and is selected, not branched on; that a task is attempted or opens is rare.
+  // Written so that the processor has few branches to guess: where the action leads to is unpredictable, that a task is
+  // attempted or opens is rare.
   Outcome Step(State& state, uint8_t action) const {
     const int64_t time = state.time++;
-    const int target = state.position + steps_[action];
-    const Cell cell = Grid(state)[target];
+    const Cell cell = Grid(state)[state.position + steps_[action]];
     const bool moves = (time < state.next_start) & (cell.kind != kWall);
-    state.position = static_cast<uint16_t>(moves ? target : state.position);
+    state.position = static_cast<uint16_t>(state.position + steps_[action] * moves);
     const bool enters = moves & (action != kStay) & (cell.kind >= kPad);
     Outcome outcome;
-    if (enters & (state.open[cell.kind == kPad] > 0)) [[unlikely]]
-      outcome = Attempt(state, cell);
-    if (time == state.next_opens) [[unlikely]]
-      Open(state);  // a listening step: nothing was attempted
+    if (enters & (state.open[cell.kind == kPad] > 0)) [[unlikely]] outcome = Attempt(state, cell);
+    if (time == state.next_opens) [[unlikely]] Open(state);  // a listening step: nothing was attempted
     return outcome;
   }
 
