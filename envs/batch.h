@@ -98,7 +98,7 @@ class Batch final : public EnvBatch {
     CheckOptions(options);
     curriculum_ = static_cast<int64_t>(spec_.curriculum_max);
     clocks_.resize(static_cast<size_t>(options.size));
-    states_.resize(clocks_.size() * stride_);
+    states_.resize((clocks_.size() * stride_ + sizeof(CacheLine) - 1) / sizeof(CacheLine));
     metrics_.resize(clocks_.size() * spec_.metric_names.size());
   }
 
@@ -215,6 +215,10 @@ class Batch final : public EnvBatch {
   };
   static_assert(std::has_unique_object_representations_v<Clock>);
 
+  struct alignas(64) CacheLine {
+    std::byte bytes[64];
+  };
+
   static Spec CompleteSpec(const P& params, const R& rules) {
     Spec spec = rules.MakeSpec();
     if (params.hint) spec.tokens.push_back({"hint: the oracle's action", spec.num_actions});
@@ -244,7 +248,7 @@ class Batch final : public EnvBatch {
   static size_t StrideOf(const R& rules) {
     if constexpr (HasTail<R>) {
       const size_t bytes = sizeof(State) + rules.TailBytes();
-      return (bytes + alignof(State) - 1) / alignof(State) * alignof(State);
+      return (bytes + sizeof(CacheLine) - 1) / sizeof(CacheLine) * sizeof(CacheLine);
     }
     return sizeof(State);
   }
@@ -252,9 +256,10 @@ class Batch final : public EnvBatch {
   // Without a tail the compiler knows the stride.
   size_t stride() const { return HasTail<R> ? stride_ : sizeof(State); }
 
-  State& StateOf(int row) { return *reinterpret_cast<State*>(states_.data() + static_cast<size_t>(row) * stride()); }
+  State& StateOf(int row) { return const_cast<State&>(std::as_const(*this).StateOf(row)); }
   const State& StateOf(int row) const {
-    return *reinterpret_cast<const State*>(states_.data() + static_cast<size_t>(row) * stride());
+    const auto* bytes = reinterpret_cast<const std::byte*>(states_.data());
+    return *reinterpret_cast<const State*>(bytes + static_cast<size_t>(row) * stride());
   }
 
   size_t TokenOffset(int row) const { return static_cast<size_t>(row) * spec_.tokens.size(); }
@@ -328,7 +333,7 @@ class Batch final : public EnvBatch {
   BatchOptions options_;
   int64_t curriculum_ = 0;
   std::vector<Clock> clocks_;
-  std::vector<std::byte> states_;  // a State and its tail per row
+  std::vector<CacheLine> states_;  // a State and its tail per row; one with a tail starts on a line of its own
   std::vector<float> metrics_;
 };
 
@@ -380,7 +385,7 @@ void Batch<R>::Restore(std::span<const std::byte> bytes) {
   const auto options = reader.Read<uint64_t>(3);
   const auto curriculum = reader.Read<int64_t>(1);
   auto clocks = reader.Read<Clock>(clocks_.size());
-  auto states = reader.Read<std::byte>(states_.size());
+  auto states = reader.Read<CacheLine>(states_.size());
   auto metrics = reader.Read<float>(metrics_.size());
   reader.ExpectEnd();
   options_.seed = options[0];

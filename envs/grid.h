@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include <fmt/format.h>
@@ -126,14 +125,15 @@ uint8_t* DrawView(int view, int row, int column, CellAt&& cell_at, uint8_t* toke
 /// an environment keeps its cells, with as many margin cells as are seen beyond the grid. Returns the place after the
 /// last token.
 inline uint8_t* CopyView(const Cell* corner, int stride, int view, uint8_t* tokens) {
-  const auto copy_rows = [&](auto side) {
-    for (int row = 0; row < side; ++row) {
-      std::memcpy(tokens + row * side * sizeof(Cell), corner + row * stride, side * sizeof(Cell));
-    }
-    return tokens + sizeof(Cell) * side * side;
-  };
-  if (view == 3) return copy_rows(std::integral_constant<int, 3>());  // copies of known size need no call
-  return copy_rows(view);
+  if (view == 3) {  // copies of known size need no call
+    std::memcpy(tokens, corner, 6);
+    std::memcpy(tokens + 6, corner + stride, 6);
+    std::memcpy(tokens + 12, corner + 2 * stride, 6);
+    return tokens + 18;
+  }
+  const size_t row_bytes = view * sizeof(Cell);
+  for (int row = 0; row < view; ++row, tokens += row_bytes) std::memcpy(tokens, corner + row * stride, row_bytes);
+  return tokens;
 }
 
 }  // namespace lethe::envs

@@ -153,23 +153,30 @@ struct InstructionParams : GridParams {
   int64_t words() const { return (max_steps > 0 ? max_steps : Limit()) + 1; }
 };
 
-// Turns a random word into the word of an observation without instruction: a filler with probability `noise`.
+// Turns random words into the words of observations without instruction: fillers with probability `noise`.
 class Noise {
  public:
-  Noise(double noise, uint32_t fillers) : below_(static_cast<uint64_t>(noise * 0x1p32)) {
-    // Largest scale that keeps the word times scale below fillers * 2^32; it has to fit into 32 bits.
-    if (below_ > 0) scale_ = static_cast<uint32_t>(std::min((uint64_t{fillers} << 32) / below_, uint64_t{UINT32_MAX}));
+  Noise(double noise, uint32_t fillers) {
+    const auto filler_words = static_cast<uint64_t>(noise * 0x1p32);  // so many of the 2^32 random words are fillers
+    if (filler_words == 0) return;
+    last_ = static_cast<uint32_t>(filler_words - 1);
+    scale_ = static_cast<uint32_t>(std::min((uint64_t{fillers} << 32) / filler_words, uint64_t{UINT32_MAX}));
   }
 
-  bool is_silent() const { return below_ == 0; }
-  uint8_t WordOf(uint32_t random) const {
-    const auto filler = static_cast<uint32_t>(uint64_t{random} * scale_ >> 32);
-    return static_cast<uint8_t>(random < below_ ? kFirstFiller + filler : 0);
+  // Arithmetic alone, so that the compiler uses vector registers.
+  void Write(std::span<const uint32_t> random, uint8_t* words) const {
+    const uint32_t last = last_, scale = scale_;
+    for (size_t i = 0; i < random.size(); ++i) {
+      const uint32_t filler = kFirstFiller + static_cast<uint32_t>(uint64_t{random[i]} * scale >> 32);
+      words[i] = static_cast<uint8_t>(random[i] <= last ? filler : 0);
+    }
   }
+
+  bool is_silent() const { return scale_ == 0; }
 
  private:
-  uint64_t below_;  // random words below it become fillers
-  uint32_t scale_ = 0;
+  uint32_t last_ = 0;   // the last random word that is a filler
+  uint32_t scale_ = 0;  // last * scale stays below fillers * 2^32
 };
 
 // A set of cells of the floor, a row of bits each; empty rows above and below.
@@ -344,19 +351,17 @@ class Instruction {
 
   int64_t Limit(const State&) const { return params_.Limit(); }
 
-  // What the action does is unpredictable and is selected, not branched on; that a task is attempted or opens is rare.
+  // Written so that the processor has few branches to guess: where the action leads to is unpredictable, that a task is
+  // attempted or opens is rare.
   Outcome Step(State& state, uint8_t action) const {
     const int64_t time = state.time++;
-    const int target = state.position + steps_[action];
-    const Cell cell = Grid(state)[target];
+    const Cell cell = Grid(state)[state.position + steps_[action]];
     const bool moves = (time < state.next_start) & (cell.kind != kWall);
-    state.position = static_cast<uint16_t>(moves ? target : state.position);
+    state.position = static_cast<uint16_t>(state.position + steps_[action] * moves);
     const bool enters = moves & (action != kStay) & (cell.kind >= kPad);
     Outcome outcome;
-    if (enters & (state.open[cell.kind == kPad] > 0)) [[unlikely]]
-      outcome = Attempt(state, cell);
-    if (time == state.next_opens) [[unlikely]]
-      Open(state);  // a listening step: nothing was attempted
+    if (enters & (state.open[cell.kind == kPad] > 0)) [[unlikely]] outcome = Attempt(state, cell);
+    if (time == state.next_opens) [[unlikely]] Open(state);  // a listening step: nothing was attempted
     return outcome;
   }
 
@@ -537,12 +542,13 @@ class Instruction {
   void DrawWords(State& state, Stream& random) const {
     uint8_t* words = Words(state);
     const auto count = static_cast<size_t>(state.words);
-    std::array<uint32_t, 256> drawn;
-    for (size_t done = 0; done < count; done += drawn.size()) {
+    std::array<uint32_t, 512> drawn;
+    for (size_t done = 0; done < count && !noise_.is_silent(); done += drawn.size()) {
       const auto some = std::span(drawn).first(std::min(drawn.size(), count - done));
       random.Fill(some);
-      std::ranges::transform(some, words + done, [&](uint32_t word) { return noise_.WordOf(word); });
+      noise_.Write(some, words + done);
     }
+    if (noise_.is_silent()) std::fill_n(words, count, uint8_t{kSilence});
     for (int i = 0; i < params_.instructions; ++i) WriteSentence(state, Tasks(state)[i]);
   }
 

@@ -30,13 +30,13 @@ class Stream {
     return block_[used_++];
   }
 
-  /// Fills `words` with what as many calls of Next would give.
+  /// Fills `words` with what as many calls of Next would give, in less time.
   void Fill(std::span<uint32_t> words) {
     size_t done = 0;
     while (done < words.size() && used_ < 4) words[done++] = block_[used_++];
-    for (; words.size() - done >= 4 * kPhiloxLanes; done += 4 * kPhiloxLanes) {
-      PhiloxBlocks(counter_, key_, words.subspan(done).template first<4 * kPhiloxLanes>());
-      counter_[0] += kPhiloxLanes;
+    for (; done + 16 <= words.size(); done += 16, counter_[0] += 4) {
+      const auto drawn = Philox4x32Four(counter_, key_);
+      std::copy(drawn.begin(), drawn.end(), words.data() + done);
     }
     while (done < words.size()) words[done++] = Next();
   }
