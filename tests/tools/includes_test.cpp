@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::set<std::string>;
 
-const Names kFolders = {"configs", "envs", "memory", "agents", "tools", "tests"};
+const Names kFolders = {"configs", "envs", "memory", "agents", "tools", "tests", "examples"};
 
 /// Folders that files of a folder may include, itself apart.
 const std::map<std::string, Names> kMayInclude = {
@@ -28,6 +28,7 @@ const std::map<std::string, Names> kMayInclude = {
     {"agents", {"envs", "memory", "configs"}},
     {"tools", {"envs", "memory", "configs", "agents"}},
     {"tests", {"envs", "memory", "configs", "agents", "tools"}},
+    {"examples", {"envs"}},
 };
 
 /// A library, by the start of its include, and the places (a path starts with one of them) that may know it.
@@ -116,7 +117,7 @@ TEST(Includes, WrongDirectionsAreFound) {
       {"agents/policy.h", "tools/train.h"},   {"agents/policy.h", "boost/optional.h"},
       {"tools/train.cpp", "SDL2/SDL.h"},      {"tests/envs/a_test.cpp", "ATen/ATen.h"},
       {"tools/train.cpp", "tests/play.h"},    {"tests/tools/a_test.cpp", "tools/train.cpp"},
-      {"envs/grid.h", "../configs/range.h"},
+      {"envs/grid.h", "../configs/range.h"},  {"examples/plugin/echo.cpp", "configs/options.h"},
   };
   for (const auto& [path, included] : wrong) EXPECT_NE(Fault(path, included), "") << path << " " << included;
 }

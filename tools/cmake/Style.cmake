@@ -1,7 +1,7 @@
 # ninja format | format-check | tidy: clang-format and clang-tidy over the whole tree, where they are installed.
 file(GLOB_RECURSE style_sources RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS
   configs/*.h configs/*.cpp envs/*.h envs/*.cpp memory/*.h memory/*.cpp memory/*.cu agents/*.h agents/*.cpp
-  tools/*.h tools/*.cpp tests/*.h tests/*.cpp)
+  tools/*.h tools/*.cpp tests/*.h tests/*.cpp examples/*.cpp)
 
 find_program(LETHE_CLANG_FORMAT clang-format)
 if(LETHE_CLANG_FORMAT)
