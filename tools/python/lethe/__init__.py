@@ -1,0 +1,1 @@
+from lethe._native import ids as envs
