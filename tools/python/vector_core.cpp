@@ -9,6 +9,7 @@
 
 #include "configs/crc32c.h"
 #include "envs/bytes.h"
+#include "envs/registration.h"
 #include "envs/threaded_batch.h"
 
 namespace lethe::python {
@@ -52,6 +53,8 @@ VectorCore::VectorCore(const envs::Entry& entry, const envs::Params& params, con
   metrics.resize(rows * spec_.metric_names.size());
   if (options_.same_step) final_observations.resize(observations.size());
 }
+
+VectorCore::~VectorCore() = default;
 
 std::unique_ptr<envs::EnvBatch> VectorCore::MakeBatch() const {
   if (options_.num_envs < 1)

@@ -6,7 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "envs/registration.h"
+#include "envs/env_batch.h"
+
+namespace lethe::envs {
+struct Entry;
+class Params;
+}  // namespace lethe::envs
 
 namespace lethe::python {
 
@@ -31,6 +36,7 @@ struct CoreOptions {
 class VectorCore {
  public:
   VectorCore(const envs::Entry& entry, const envs::Params& params, const CoreOptions& options);
+  ~VectorCore();
 
   const envs::Spec& spec() const { return spec_; }
   const envs::Entry& entry() const { return entry_; }
