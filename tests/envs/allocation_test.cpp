@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "envs/threaded_batch.h"
 #include "tests/envs/play.h"
 
 namespace {
@@ -46,6 +47,14 @@ TEST(Allocation, NoneInWhatIsCalledEveryStep) {
     }
     EXPECT_EQ(allocations, before) << id;
   }
+}
+
+TEST(Allocation, NoneInStepsByThreads) {
+  ThreadedBatch batch(MakeBatch("Corridor-v0", {.size = 16}, {{"max_steps", 10}}), 3);
+  Buffers buffers(batch);
+  const int64_t before = allocations;
+  for (int t = 0; t < 100; ++t) buffers.Step(batch);
+  EXPECT_EQ(allocations, before);
 }
 
 }  // namespace

@@ -1,0 +1,99 @@
+"""Stable-Baselines3's RecurrentPPO learns to remember: the colour of a signal, for up to twenty steps.
+
+    pip install . stable-baselines3 sb3-contrib
+    python examples/recurrent_ppo.py                # some minutes on two cores
+    python examples/recurrent_ppo.py --steps 20000  # only to see it run
+
+A policy without memory opens the right door half of the time.
+"""
+
+import argparse
+import time
+
+import gymnasium
+import numpy as np
+import torch
+from sb3_contrib import RecurrentPPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+
+import lethe
+
+ENV = "Corridor-Short-v0"
+
+
+TASK = lethe.task(ENV)
+VOCABULARIES = np.array([token.vocabulary for token in TASK.tokens])
+FIRST_BIT = np.cumsum(VOCABULARIES) - VOCABULARIES
+
+
+def one_hot(observations: np.ndarray) -> np.ndarray:
+    """uint8 [..., tokens] -> float32 [..., bits], with one bit set per token."""
+    bits = np.zeros((*observations.shape[:-1], VOCABULARIES.sum()), np.float32)
+    np.put_along_axis(bits, FIRST_BIT + observations, 1, axis=-1)
+    return bits
+
+
+def make_env() -> gymnasium.Env:
+    bits = gymnasium.spaces.Box(0, 1, (int(VOCABULARIES.sum()),))
+    return gymnasium.wrappers.TransformObservation(gymnasium.make(f"lethe/{ENV}"), one_hot, bits)
+
+
+def score(model: RecurrentPPO, episodes: int = 500) -> float:
+    """Mean success in one episode of each of many environments, on levels that no training has seen."""
+    env = lethe.make_vec(ENV, episodes, seed=0, purpose="evaluate")
+    observations, _ = env.reset()
+    success = np.full(episodes, np.nan)
+    state = None
+    while np.isnan(success).any():
+        actions, state = model.predict(one_hot(observations), state, env.episode_start, deterministic=False)
+        observations, _, _, _, infos = env.step(actions)
+        if infos:
+            first_end = infos["_success"] & np.isnan(success)
+            success[first_end] = infos["success"][first_end]
+    return success.mean()
+
+
+class PrintScore(BaseCallback):
+    """One line per sixteenth of the training."""
+
+    def __init__(self, steps: int):
+        super().__init__()
+        self.interval, self.next, self.start = steps // 16, steps // 16, time.monotonic()
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps >= self.next:
+            self.next += self.interval
+            seconds = time.monotonic() - self.start
+            print(f"{self.num_timesteps:9,} steps  {seconds:5.0f} s  score {score(self.model):.3f}", flush=True)
+        return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=400_000, help="environment steps of the training")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)  # the batches are too small for more
+    model = RecurrentPPO(
+        "MlpLstmPolicy",
+        make_vec_env(make_env, n_envs=32, seed=arguments.seed),
+        n_steps=64,
+        batch_size=512,
+        n_epochs=4,
+        learning_rate=1e-3,
+        gamma=0.98,
+        gae_lambda=0.95,
+        ent_coef=0.01,
+        policy_kwargs={"net_arch": [], "lstm_hidden_size": 64, "enable_critic_lstm": False, "shared_lstm": True},
+        seed=arguments.seed,
+    )
+    print(f"{ENV}: oracle {TASK.oracle_score}, without memory {TASK.memoryless_score}, random {TASK.random_score}")
+    print(f"score before training: {score(model):.3f}")
+    model.learn(arguments.steps, callback=PrintScore(arguments.steps))
+    print(f"score after training: {score(model):.3f}")
+
+
+if __name__ == "__main__":
+    main()

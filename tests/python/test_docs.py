@@ -1,0 +1,33 @@
+"""Every Python snippet of docs/python.md runs, one after the other as a reader would type them."""
+
+import importlib.util
+import pathlib
+import re
+
+MANUAL = pathlib.Path(__file__).parents[2] / "docs" / "python.md"
+
+def test_the_snippets_of_the_manual(capsys):
+    text = MANUAL.read_text()
+    names, executed = {}, 0
+    for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if "import torch" in match[1] and not importlib.util.find_spec("torch"):
+            continue
+        line = text.count("\n", 0, match.start(1))
+        code = compile("\n" * line + match[1], str(MANUAL), "exec")  # so that errors name the line
+        exec(code, names)
+        executed += 1
+    assert executed >= 8
+    printed = capsys.readouterr().out
+    assert "Keep one fact over a long empty time.\n['up', 'right', 'down', 'left'] 0.5\nParameter(value=200" in printed
+
+def test_the_manual_names_every_argument_and_method():
+    import inspect
+
+    import lethe
+
+    text = MANUAL.read_text()
+    arguments = [name for name in inspect.signature(lethe.VectorEnv).parameters if name not in ("env_id", "params")]
+    own = [name for name in vars(lethe.VectorEnv) if not name.startswith("_") and name not in vars(lethe.VectorEnv.__base__)]
+    missing = [name for name in arguments + own if not re.search(rf"\b{name}\b", text)]
+    assert not missing
+

@@ -1,0 +1,58 @@
+"""Reinforcement-learning environments that can only be solved by remembering.
+
+    import lethe
+    env = lethe.make_vec("Corridor-v0", num_envs=1024)      # a gymnasium.vector.VectorEnv over native code
+    env = gymnasium.make("lethe/Corridor-v0")               # one environment
+
+The manual is docs/python.md.
+"""
+
+import gymnasium
+
+from lethe import _native
+from lethe.task import Parameter, Task, Token, task
+
+__all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", "envs", "make_vec", "task"]
+
+_LAZY = {"Env": "single", "Picture": "picture", "VectorEnv": "vector", "draw": "picture"}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lethe' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"lethe.{_LAZY[name]}"), name)
+
+
+def envs() -> list[str]:
+    """The ids of all environments, as make_vec takes them; gymnasium.make wants "lethe/" before them."""
+    return _native.ids()
+
+
+def make_vec(id: str, num_envs: int, threads: int = 1, seed: int | None = None, **kwargs):
+    """num_envs environments that are stepped together: a lethe.VectorEnv, which tells what can be passed."""
+    name = id.removeprefix("lethe/")
+    task(name)  # for its message if there is none of this name
+    return gymnasium.make_vec(
+        f"lethe/{name}",
+        num_envs=num_envs,
+        vectorization_mode="vector_entry_point",
+        threads=threads,
+        seed=seed,
+        **kwargs,
+    )
+
+
+def _register(ids: list[str]) -> None:
+    """Makes ids of the native registry known to Gymnasium, as lethe/<id>."""
+    for id in ids:
+        gymnasium.register(
+            f"lethe/{id}",
+            entry_point="lethe.single:Env",
+            vector_entry_point="lethe.vector:VectorEnv",
+            kwargs={"env_id": id},
+        )
+
+
+_register(envs())
