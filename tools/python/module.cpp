@@ -13,6 +13,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "envs/plugin.h"
 #include "envs/registry.h"
 #include "tools/python/actions.h"
 #include "tools/python/task.h"
@@ -120,6 +121,7 @@ nb::dict Describe(const std::string& id, const nb::dict& changes) {
 NB_MODULE(_native, module) {
   module.def("ids", &envs::Ids);
   module.def("describe", &Describe);
+  module.def("load_plugin", &envs::LoadPlugin);
 
   nb::class_<VectorCore>(module, "VectorCore")
       .def("__init__", &Construct)

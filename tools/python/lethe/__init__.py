@@ -7,12 +7,14 @@
 The manual is docs/python.md.
 """
 
+import os
+
 import gymnasium
 
 from lethe import _native
 from lethe.task import Parameter, Task, Token, task
 
-__all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", "envs", "make_vec", "task"]
+__all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", "envs", "load_plugin", "make_vec", "task"]
 
 _LAZY = {"Env": "single", "Picture": "picture", "VectorEnv": "vector", "draw": "picture"}
 
@@ -42,6 +44,16 @@ def make_vec(id: str, num_envs: int, threads: int = 1, seed: int | None = None, 
         seed=seed,
         **kwargs,
     )
+
+
+def load_plugin(path: str | os.PathLike[str]) -> list[str]:
+    """Takes in the environments of a plug-in library, and returns their ids; RuntimeError with the reason if it is refused.
+
+    Loading the same file again returns the same ids. Not while another thread uses this package.
+    """
+    ids = _native.load_plugin(os.fspath(path))
+    _register([id for id in ids if f"lethe/{id}" not in gymnasium.registry])
+    return ids
 
 
 def _register(ids: list[str]) -> None:
