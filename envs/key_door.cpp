@@ -224,9 +224,9 @@ class KeyDoor {
 
   // "The red key, the red door": right, until one of them is above or below.
   uint8_t Memoryless(const uint8_t* tokens, Stream&) const {
-    const int above = (half_ - 1) * view_ + half_;
-    if (IsRed(tokens + 2 * above)) return kUp;
-    return IsRed(tokens + 2 * (above + 2 * view_)) ? kDown : kRight;
+    const uint8_t* above = tokens + ptrdiff_t{2} * ((half_ - 1) * view_ + half_);
+    if (IsRed(above)) return kUp;
+    return IsRed(above + ptrdiff_t{4} * view_) ? kDown : kRight;
   }
 
   bool IsCue(const State& state) const { return state.room == 1 && state.column <= half_; }
