@@ -18,9 +18,11 @@ uint64_t Hash(uint64_t hash, const void* data, size_t size) {  // FNV-1a
   return hash;
 }
 
-// The action of a global row at a step: mostly to the right, so that episodes also end at doors.
-uint8_t ActionAt(uint32_t row, uint32_t step) {
+// The action of a global row at a step: of the four moves mostly that to the right, so that episodes also end at doors;
+// of other numbers of actions any.
+uint8_t ActionAt(uint32_t row, uint32_t step, int num_actions) {
   const uint32_t word = Philox4x32({step, row, 0, 0}, {1, 2})[0];
+  if (num_actions != 4) return static_cast<uint8_t>(word % num_actions);
   return word % 8 < 4 ? word % 4 : 1;
 }
 
@@ -30,7 +32,9 @@ void PlayRows(const std::string& id, int first, int rows, uint64_t* hashes) {
   Buffers buffers(*batch);
   batch->Reset(buffers.observations.data());
   for (int t = 0; t < kSteps; ++t) {
-    for (int row = 0; row < rows; ++row) buffers.actions[row] = ActionAt(first + row, t);
+    for (int row = 0; row < rows; ++row) {
+      buffers.actions[row] = ActionAt(first + row, t, batch->spec().num_actions);
+    }
     buffers.Step(*batch);
     for (int row = 0; row < rows; ++row) {
       uint64_t& hash = hashes[row];
@@ -55,6 +59,10 @@ TEST(DeterminismEnvs, BytesAreThoseOfTheRelease) {
   EXPECT_EQ(HashWith("Corridor-v0", 1), 2831173821669741036u);
   EXPECT_EQ(HashWith("Corridor-8c-v0", 1), 4188489979784626366u);
   EXPECT_EQ(HashWith("Corridor-1k-Mix-v0", 1), 17388631063780254691u);
+  EXPECT_EQ(HashWith("Portal-v0", 1), 10738627615119958404u);
+  EXPECT_EQ(HashWith("Portal-Random-v0", 1), 17658199370367517827u);
+  EXPECT_EQ(HashWith("Instruction-v0", 1), 10424449308488332874u);
+  EXPECT_EQ(HashWith("Instruction-Large-v0", 1), 1201945526295708102u);
 }
 
 TEST(ThreadsEnvs, BytesDoNotDependOnThreads) {
