@@ -354,9 +354,11 @@ void Batch<R>::LoadLevel(int row, const std::string& level_json) {
   params.FromJson(record["params"]);
   RequireEqual(ParamsOf<P>(params_).ToJson(), params.ToJson(), spec_.curriculum_parameter);
   const R rules(params.values);
-  if (StrideOf(rules) > stride_) {
-    throw std::invalid_argument(fmt::format("{} is {}; this batch has room for {}", spec_.curriculum_parameter,
-                                            params.Get(spec_.curriculum_parameter).dump(), spec_.curriculum_max));
+  if constexpr (HasTail<R>) {
+    if (rules.TailBytes() > R(params_).TailBytes()) {
+      throw std::invalid_argument(fmt::format("{} is {}; this batch has room for {}", spec_.curriculum_parameter,
+                                              params.Get(spec_.curriculum_parameter).dump(), spec_.curriculum_max));
+    }
   }
   std::vector<std::byte> fresh(stride_);  // what throws must change nothing
   rules.Load(*new (fresh.data()) State{}, record);

@@ -120,5 +120,18 @@ TEST(Stream, ShuffleGivesEveryOrderAlike) {
   EXPECT_LT(ChiSquare(counts, std::vector<double>(6, 1'000)), 20.5);  // 5 degrees of freedom: p = 0.001
 }
 
+TEST(Stream, FillGivesTheWordsOfNext) {
+  for (const int before : {0, 1, 4, 7}) {
+    for (const size_t count : {0, 1, 3, 15, 16, 17, 33, 321}) {
+      Stream filled(5, Purpose::kEvaluate, 3, 9), stepped(5, Purpose::kEvaluate, 3, 9);
+      for (int i = 0; i < before; ++i) EXPECT_EQ(filled.Next(), stepped.Next());
+      std::vector<uint32_t> words(count);
+      filled.Fill(words);
+      for (size_t i = 0; i < count; ++i) ASSERT_EQ(words[i], stepped.Next()) << before << " " << count << " " << i;
+      for (int i = 0; i < 5; ++i) EXPECT_EQ(filled.Next(), stepped.Next());  // and goes on behind them
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lethe::envs
