@@ -7,6 +7,8 @@
 The manual is docs/python.md.
 """
 
+import importlib
+
 import gymnasium
 
 from lethe import _native
@@ -17,11 +19,9 @@ __all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", 
 _LAZY = {"Env": "single", "Picture": "picture", "VectorEnv": "vector", "draw": "picture"}
 
 
-def __getattr__(name):
+def __getattr__(name):  # so that the import stays fast
     if name not in _LAZY:
         raise AttributeError(f"module 'lethe' has no attribute {name!r}")
-    import importlib
-
     return getattr(importlib.import_module(f"lethe.{_LAZY[name]}"), name)
 
 
@@ -45,14 +45,15 @@ def make_vec(id: str, num_envs: int, threads: int = 1, seed: int | None = None, 
 
 
 def _register(ids: list[str]) -> None:
-    """Makes ids of the native registry known to Gymnasium, as lethe/<id>."""
+    """Makes ids of the native registry known to Gymnasium, as lethe/<id>; those it knows already stay."""
     for id in ids:
-        gymnasium.register(
-            f"lethe/{id}",
-            entry_point="lethe.single:Env",
-            vector_entry_point="lethe.vector:VectorEnv",
-            kwargs={"env_id": id},
-        )
+        if f"lethe/{id}" not in gymnasium.registry:
+            gymnasium.register(
+                f"lethe/{id}",
+                entry_point="lethe.single:Env",
+                vector_entry_point="lethe.vector:VectorEnv",
+                kwargs={"env_id": id},
+            )
 
 
 _register(envs())
