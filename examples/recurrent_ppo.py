@@ -54,19 +54,33 @@ def score(model: RecurrentPPO, episodes: int = 500) -> float:
     return success.mean()
 
 
-class PrintScore(BaseCallback):
-    """One line per sixteenth of the training."""
+class Curriculum(BaseCallback):
+    """Begins with corridors of three or four cells, and allows longer ones when these are mastered."""
 
-    def __init__(self, steps: int):
+    def __init__(self):
         super().__init__()
-        self.interval, self.next, self.start = steps // 16, steps // 16, time.monotonic()
+        name, self.easiest, self.hardest = TASK.curriculum
+        self.successes = []
+        self.start = time.monotonic()
+
+    def _set(self, length: int) -> None:
+        self.length = min(length, self.hardest)
+        self.successes.clear()
+        self.training_env.env_method("set_curriculum", self.length)
+
+    def _on_training_start(self) -> None:
+        self._set(self.easiest + 1)
 
     def _on_step(self) -> bool:
-        if self.num_timesteps >= self.next:
-            self.next += self.interval
-            seconds = time.monotonic() - self.start
-            print(f"{self.num_timesteps:9,} steps  {seconds:5.0f} s  score {score(self.model):.3f}", flush=True)
+        self.successes += [info["success"] for info in self.locals["infos"] if "success" in info]
         return True
+
+    def _on_rollout_end(self) -> None:
+        if len(self.successes) < 500:
+            return
+        success, seconds = np.mean(self.successes), time.monotonic() - self.start
+        print(f"{self.num_timesteps:9,} steps  {seconds:4.0f} s  length 3..{self.length}: score {success:.3f}", flush=True)
+        self._set(self.length * 4 // 3 if success > 0.9 else self.length)
 
 
 def main() -> None:
@@ -91,7 +105,7 @@ def main() -> None:
     )
     print(f"{ENV}: oracle {TASK.oracle_score}, without memory {TASK.memoryless_score}, random {TASK.random_score}")
     print(f"score before training: {score(model):.3f}")
-    model.learn(arguments.steps, callback=PrintScore(arguments.steps))
+    model.learn(arguments.steps, callback=Curriculum())
     print(f"score after training: {score(model):.3f}")
 
 

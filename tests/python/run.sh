@@ -2,7 +2,7 @@
 # run.sh package|examples FOLDER: the tests of the Python package, as a user installs it. FOLDER keeps
 #   wheel/, objects/     the project as pip builds it
 #   package/             venv with that wheel, NumPy, Gymnasium and pytest, for tests/python
-#   examples/            venv with torch and Stable-Baselines3 besides, for examples/ (4 GB); needs the wheel of the other
+#   examples/            venv with torch and Stable-Baselines3 besides, for examples/ (4 GB); needs the wheel
 # Environments are made once, and again when their lists in tools/setup change.
 set -euo pipefail
 what=$1 folder=$2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lethe
-from support import assert_equal, copied, history, random_actions
+from support import history, random_actions
 
 SHORT = "Corridor-Short-v0"
 
@@ -40,7 +40,7 @@ def env():
         (TypeError, "seed is 1.5", {"seed": 1.5}),
         (ValueError, "first_index is -1", {"first_index": -1}),
         (ValueError, "first_index is 4294967295", {"first_index": 2**32 - 1}),
-        (ValueError, "purpose is \"test\"; allowed: train, evaluate or demonstrate", {"purpose": "test"}),
+        (ValueError, 'purpose is "test"; allowed: train, evaluate or demonstrate', {"purpose": "test"}),
         (ValueError, "autoreset_mode is 'disabled'; allowed: 'next_step', 'same_step'", {"autoreset_mode": "disabled"}),
         (ValueError, "autoreset_mode is", {"autoreset_mode": gymnasium.vector.AutoresetMode.DISABLED}),
         (ValueError, "render_mode is 'human'", {"render_mode": "human"}),
@@ -51,7 +51,7 @@ def env():
         (ValueError, "length_max is None; allowed", {"length_max": None}),
         (ValueError, "step_cost is nan", {"step_cost": float("nan")}),
         (ValueError, "hint is 1; allowed: true or false", {"hint": 1}),
-        (ValueError, "length_dist is \"normal\"; allowed", {"length_dist": "normal"}),
+        (ValueError, 'length_dist is "normal"; allowed', {"length_dist": "normal"}),
     ],
 )
 def test_what_cannot_be_made(error, message, arguments):
@@ -201,25 +201,13 @@ def test_after_close():
     env.reset()
     env.close()
     env.close()
-    for call in [env.reset, env.oracle, env.save, lambda: env.step([0, 0]), lambda: env.reset(seed=1), lambda: env.text(0)]:
+    for call in [
+        env.reset,
+        env.oracle,
+        env.save,
+        lambda: env.step([0, 0]),
+        lambda: env.reset(seed=1),
+        lambda: env.text(0),
+    ]:
         with pytest.raises(RuntimeError, match="closed"):
             call()
-
-
-def test_a_refused_action_is_no_step(env):
-    twin = lethe.make_vec(SHORT, 4)
-    twin.reset()
-    twin.restore(env.save())
-    for env_ in [twin]:
-        with pytest.raises(ValueError):
-            env_.step([9, 0, 0, 0])
-    expected = lethe.make_vec(SHORT, 4)
-    expected.reset()
-    expected.restore(env.save())
-    actions = random_actions(env, 20)
-    assert_equal(history(twin, actions), copied(history(expected, actions)))
-
-
-def test_plug_ins_cannot_take_an_id():
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        lethe.nothing  # noqa: B018

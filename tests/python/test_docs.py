@@ -1,10 +1,14 @@
 """Every Python snippet of docs/python.md runs, one after the other as a reader would type them."""
 
 import importlib.util
+import inspect
 import pathlib
 import re
 
+import lethe
+
 MANUAL = pathlib.Path(__file__).parents[2] / "docs" / "python.md"
+
 
 def test_the_snippets_of_the_manual(capsys):
     text = MANUAL.read_text()
@@ -20,14 +24,11 @@ def test_the_snippets_of_the_manual(capsys):
     printed = capsys.readouterr().out
     assert "Keep one fact over a long empty time.\n['up', 'right', 'down', 'left'] 0.5\nParameter(value=200" in printed
 
+
 def test_the_manual_names_every_argument_and_method():
-    import inspect
-
-    import lethe
-
     text = MANUAL.read_text()
     arguments = [name for name in inspect.signature(lethe.VectorEnv).parameters if name not in ("env_id", "params")]
-    own = [name for name in vars(lethe.VectorEnv) if not name.startswith("_") and name not in vars(lethe.VectorEnv.__base__)]
+    inherited = vars(lethe.VectorEnv.__base__)
+    own = [name for name in vars(lethe.VectorEnv) if not name.startswith("_") and name not in inherited]
     missing = [name for name in arguments + own if not re.search(rf"\b{name}\b", text)]
     assert not missing
-

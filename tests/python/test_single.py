@@ -59,7 +59,8 @@ def test_every_way_to_make_one():
         assert type(env.unwrapped) is lethe.Env and env.unwrapped.task.params["length_max"].value == 5
     again = gymnasium.make(env.spec)
     assert again.unwrapped.task == env.unwrapped.task
-    assert gymnasium.make(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json())).unwrapped.task == again.unwrapped.task
+    from_json = gymnasium.make(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert from_json.unwrapped.task == env.unwrapped.task
 
 
 def test_a_seed_begins_the_same_levels():

@@ -44,6 +44,7 @@ const std::vector<Library> kLibraries = {
      {"memory/", "agents/", "tools/", "tests/memory/", "tests/agents/", "tests/tools/"}},
     {"yaml-cpp", std::regex("yaml-cpp/.*"), {"configs/yaml.cpp"}},
     {"Boost", std::regex("boost/.*"), {"tools/"}},
+    {"nanobind", std::regex("nanobind/.*"), {"tools/python/"}},
     {"SDL", std::regex("SDL.*"), {"tools/viewer/"}},
     {"CUDA", std::regex("(cuda|cublas|curand).*\\.h"), {"memory/kernels/", "agents/device"}},
 };

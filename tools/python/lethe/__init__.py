@@ -7,6 +7,7 @@
 The manual is docs/python.md.
 """
 
+import importlib
 import os
 
 import gymnasium
@@ -19,11 +20,9 @@ __all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", 
 _LAZY = {"Env": "single", "Picture": "picture", "VectorEnv": "vector", "draw": "picture"}
 
 
-def __getattr__(name):
+def __getattr__(name):  # so that the import stays fast
     if name not in _LAZY:
         raise AttributeError(f"module 'lethe' has no attribute {name!r}")
-    import importlib
-
     return getattr(importlib.import_module(f"lethe.{_LAZY[name]}"), name)
 
 
@@ -52,19 +51,20 @@ def load_plugin(path: str | os.PathLike[str]) -> list[str]:
     Loading the same file again returns the same ids. Not while another thread uses this package.
     """
     ids = _native.load_plugin(os.fspath(path))
-    _register([id for id in ids if f"lethe/{id}" not in gymnasium.registry])
+    _register(ids)
     return ids
 
 
 def _register(ids: list[str]) -> None:
-    """Makes ids of the native registry known to Gymnasium, as lethe/<id>."""
+    """Makes ids of the native registry known to Gymnasium, as lethe/<id>; those it knows already stay."""
     for id in ids:
-        gymnasium.register(
-            f"lethe/{id}",
-            entry_point="lethe.single:Env",
-            vector_entry_point="lethe.vector:VectorEnv",
-            kwargs={"env_id": id},
-        )
+        if f"lethe/{id}" not in gymnasium.registry:
+            gymnasium.register(
+                f"lethe/{id}",
+                entry_point="lethe.single:Env",
+                vector_entry_point="lethe.vector:VectorEnv",
+                kwargs={"env_id": id},
+            )
 
 
 _register(envs())

@@ -16,7 +16,7 @@ def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
     names = {"next_step": AutoresetMode.NEXT_STEP, "same_step": AutoresetMode.SAME_STEP}
     chosen = names.get(mode, mode) if isinstance(mode, str) else mode
     if chosen not in names.values():
-        raise ValueError(f"autoreset_mode is {mode!r}; allowed: 'next_step', 'same_step' or Gymnasium's AutoresetMode of these")
+        raise ValueError(f"autoreset_mode is {mode!r}; allowed: 'next_step', 'same_step', or these AutoresetMode")
     return chosen
 
 
