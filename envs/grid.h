@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -121,17 +122,23 @@ uint8_t* DrawView(int view, int row, int column, CellAt&& cell_at, uint8_t* toke
   return tokens;
 }
 
+/// The kind of the cell so many rows and columns away from the agent, in its observation.
+inline uint8_t KindInView(const uint8_t* tokens, int view, int rows, int columns) {
+  const std::ptrdiff_t cell = (view / 2 + rows) * view + view / 2 + columns;
+  return tokens[2 * cell];
+}
+
 /// Copies the tokens of a view out of rows of `stride` cells, the first of them at `corner`: faster than DrawView where
 /// an environment keeps its cells, with as many margin cells as are seen beyond the grid. Returns the place after the
 /// last token.
-inline uint8_t* CopyView(const Cell* corner, int stride, int view, uint8_t* tokens) {
+inline uint8_t* CopyView(const Cell* corner, std::ptrdiff_t stride, int view, uint8_t* tokens) {
   if (view == 3) {  // copies of known size need no call
     std::memcpy(tokens, corner, 6);
     std::memcpy(tokens + 6, corner + stride, 6);
     std::memcpy(tokens + 12, corner + 2 * stride, 6);
     return tokens + 18;
   }
-  const size_t row_bytes = view * sizeof(Cell);
+  const size_t row_bytes = static_cast<size_t>(view) * sizeof(Cell);
   for (int row = 0; row < view; ++row, tokens += row_bytes) std::memcpy(tokens, corner + row * stride, row_bytes);
   return tokens;
 }

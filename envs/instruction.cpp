@@ -19,9 +19,9 @@ namespace {
 // The rules for people: `lethe envs Instruction-v0` and docs/envs/instruction.md show them.
 constexpr const char* kInstructionRules = R"(Understand sentences heard once, and keep them until their turn comes.
 
-In a room stand coloured objects and pads. Sentences come word by word, once, while the agent listens: "go red lamp" means
-step onto that object, "what colour is book" means step onto the pad of the book's colour. Several can wait at a time, and
-where things are has to be remembered too.
+In a room stand coloured objects and pads. Sentences come word by word, once, while the agent listens: "go red lamp"
+means step onto that object, "what colour is book" means step onto the pad of the book's colour. Several can wait at a
+time, and where things are has to be remembered too.
 
     ############
     ##. . hRlB##      two characters a cell, kind and colour: red chair, blue lamp
@@ -30,70 +30,72 @@ where things are has to be remembered too.
     ##. . . . ##
     ############
 
-**Grid.** F x F cells of floor, F = `floor_size`, in rows and columns 1 .. F, a ring of wall around them at 0 and F + 1, nothing
-beyond. On the floor stand items, which can be walked on and stay where they are. With C = `colors`:
+**Grid.** F x F cells of floor, F = `floor_size`, in rows and columns 1 .. F, a ring of wall around them at 0 and F +
+1, nothing beyond. On the floor stand items, which can be walked on and stay where they are. With C = `colors`:
 
-- Objects: C single kinds, one object each, one of every colour; and `pairs` kinds with two objects each, of two different
-  colours: M = C + 2 `pairs` objects, no two alike, and for a single kind "what colour" has one answer.
+- Objects: C single kinds, one object each, one of every colour; and `pairs` kinds with two objects each, of two
+  different colours: M = C + 2 `pairs` objects, no two alike, and for a single kind "what colour" has one answer.
 - Pads: one of every colour.
 
-**Words**, one more token: 0 silence, 1 go, 2 what, 3 colour, 4 is, 4 + k the colour k (5 .. 12), 13 + k the kind
-6 + k (13 .. 20; chair, table, lamp, book, cup, ball, box, plant), from 21 on fillers, which mean nothing.
+**Words**, one more token: 0 silence, 1 go, 2 what, 3 colour, 4 is, 4 + k the colour k (5 .. 12), 13 + k the kind 6 +
+k (13 .. 20; chair, table, lamp, book, cup, ball, box, plant), from 21 on fillers, which mean nothing.
 
 - ACT, three words, `go` colour kind: step onto that object.
 - ASK, four words, `what colour is` kind, of a single kind: step onto the pad of that object's colour.
 
-The words of an instruction come on successive observations. All others carry a filler or silence. The stream of words does
-not depend on the actions.
+The words of an instruction come on successive observations. All others carry a filler or silence. The stream of words
+does not depend on the actions.
 
 **Listening.** An instruction whose words come at steps start .. last opens at the end of step last + `hold`. At steps
-start .. last + `hold` the action has no effect. So nobody can write a word down in the agent's position, and the bound below
-is exact; `hold` sets the length of memory.
+start .. last + `hold` the action has no effect. So nobody can write a word down in the agent's position, and the
+bound below is exact; `hold` sets the length of memory.
 
 **A step t.**
 
-1. Unless it is a listening step, the move: floor and items can be entered, walls cannot. If the agent moved onto an item, that
-   is an entry: of an object, an attempt at the oldest open ACT; of a pad, at the oldest open ASK. Oldest is opened first; if
-   none is open nothing happens. The right cell pays 1 and the instruction is done, another one pays `wrong_reward` and it has
-   failed: one attempt each. Standing on an item is no entry; passing over it is.
-2. If t = last + `hold` of an instruction, it is given. If `queue_limit` instructions are open, the oldest of either kind is
-   dropped first. Then it opens.
+1. Unless it is a listening step, the move: floor and items can be entered, walls cannot. If the agent moved onto an
+   item, that is an entry: of an object, an attempt at the oldest open ACT; of a pad, at the oldest open ASK. Oldest
+   is opened first; if none is open nothing happens. The right cell pays 1 and the instruction is done, another one
+   pays `wrong_reward` and it has failed: one attempt each. Standing on an item is no entry; passing over it is.
+2. If t = last + `hold` of an instruction, it is given. If `queue_limit` instructions are open, the oldest of either
+   kind is dropped first. Then it opens.
 3. If all `instructions` have been given and none is open: terminated.
 
 **Limit.** `instructions` * (`gap_max` + 4 + `hold`) + 10 F steps; every instruction is given before it.
 
-**Level.** C + `pairs` different kinds in uniform random order: the first C are the single ones, the i-th of colour i; each other
-one gets a uniform ordered pair of different colours. The cells of all items are a uniform ordered choice of different cells,
-redrawn as a whole until the free floor is one region, connected by the four moves, and every item has a free neighbour. The
-agent stands on a uniform free cell. Each instruction independently: ASK with probability `ask_share`; the target uniform over
-the M objects (ACT) or the C single ones (ASK). Gaps are uniform integers in `gap_min` .. `gap_max`: start_1 = gap_1,
-start_(i+1) = start_i + words_i + `hold` + gap_(i+1). Observations 0 .. limit carry a uniform filler with probability `noise`,
-else silence; then the words of the instructions are written over that, those beyond the limit are cut. Record: `agent`:
-[row, column]; `items`, a list of {`kind`, `colour`, `at`}: single objects by colour, pairs, pads by colour; `instructions`, a
-list of {`type`: "act" or "ask", `target`: index of the object in items, `start`}; `words`, limit + 1 tokens: what is
-observed, whereas `instructions` is what counts.
+**Level.** C + `pairs` different kinds in uniform random order: the first C are the single ones, the i-th of colour i;
+each other one gets a uniform ordered pair of different colours. The cells of all items are a uniform ordered choice
+of different cells, redrawn as a whole until the free floor is one region, connected by the four moves, and every item
+has a free neighbour. The agent stands on a uniform free cell. Each instruction independently: ASK with probability
+`ask_share`; the target uniform over the M objects (ACT) or the C single ones (ASK). Gaps are uniform integers in
+`gap_min` .. `gap_max`: start_1 = gap_1, start_(i+1) = start_i + words_i + `hold` + gap_(i+1). Observations 0 .. limit
+carry a uniform filler with probability `noise`, else silence; then the words of the instructions are written over
+that, those beyond the limit are cut. Record: `agent`: [row, column]; `items`, a list of {`kind`, `colour`, `at`}:
+single objects by colour, pairs, pads by colour; `instructions`, a list of {`type`: "act" or "ask", `target`: index of
+the object in items, `start`}; `words`, limit + 1 tokens: what is observed, whereas `instructions` is what counts.
 
-**Metrics.** success (done / given; 0 if none was given), instructions_given, instructions_done, acts_done, asks_done, failed,
-dropped. For comparison with the paper, evaluate until 250 instructions were given: total done / total given.
+**Metrics.** success (done / given; 0 if none was given), instructions_given, instructions_done, acts_done, asks_done,
+failed, dropped. For comparison with the paper, evaluate until 250 instructions were given: total done / total given.
 
-**Oracle.** Knows the room from the start and forgets no instruction. On a listening step, or with nothing open, it stays. Else
-of the oldest open ACT (its object) and the oldest open ASK (its pad) it goes to the one with fewer steps, if equal to the one
-opened first, by shortest routes over free floor. It loses only instructions that are dropped. A scout that knows nothing but
-its own observations, and never forgets, reaches 0.983 in Instruction-v0: no privileged knowledge is needed.
+**Oracle.** Knows the room from the start and forgets no instruction. On a listening step, or with nothing open, it
+stays. Else of the oldest open ACT (its object) and the oldest open ASK (its pad) it goes to the one with fewer steps,
+if equal to the one opened first, by shortest routes over free floor. It loses only instructions that are dropped. A
+scout that knows nothing but its own observations, and never forgets, reaches 0.983 in Instruction-v0: no privileged
+knowledge is needed.
 
-**Memory needed.** With D steps from the agent to the target at least `hold` + D steps from the last word to the action that
-uses it, 2 or 3 more from the first; and the room itself, since an item was last seen. The oracle in Instruction-v0, from first
-word to use: mean 11, 95% below 24.
+**Memory needed.** With D steps from the agent to the target at least `hold` + D steps from the last word to the
+action that uses it, 2 or 3 more from the first; and the room itself, since an item was last seen. The oracle in
+Instruction-v0, from first word to use: mean 11, 95% within 23, 99.9% within 46, most 75.
 
-**Without memory** success is exactly at most (1 - `ask_share`) / M + `ask_share` / C, 0.1333 by default. Who has no memory
-meets the words only in observations whose action has no effect. So its path, and all it sees while the instruction is open,
-does not depend on the target, which is uniform over the M objects, or, as a colour, over the C pads. Every instruction has one
-attempt at most, right with probability 1 / M or 1 / C. Who remembers all but the words fares no better. Attempting everything
-in time reaches the bound: one who knows the room and which kind of instruction is open, and goes to random items of it.
+**Without memory** success is exactly at most (1 - `ask_share`) / M + `ask_share` / C, 0.1333 by default. Who has no
+memory meets the words only in observations whose action has no effect. So its path, and all it sees while the
+instruction is open, does not depend on the target, which is uniform over the M objects, or, as a colour, over the C
+pads. Every instruction has one attempt at most, right with probability 1 / M or 1 / C. Who remembers all but the
+words fares no better. Attempting everything in time reaches the bound: one who knows the room and which kind of
+instruction is open, and goes to random items of it.
 
-**Source.** Sukhbaatar et al., arXiv:2105.06548, has this task as a text game whose world is not public: instructions to act and
-to answer, reward 1 or 0, to be completed at any time while in context, 250 instructions per evaluation. This gridworld keeps
-those features; all its rules are ours.
+**Source.** Sukhbaatar et al., arXiv:2105.06548, has this task as a text game whose world is not public: instructions
+to act and to answer, reward 1 or 0, to be completed at any time while in context, 250 instructions per evaluation.
+This gridworld keeps those features; all its rules are ours.
 )";
 
 // Beyond the objects of envs/grid.h: a fifth action.
@@ -384,8 +386,8 @@ class Instruction {
   }
 
   uint8_t* Observe(const State& state, uint8_t* tokens) const {
-    const Cell* corner = Grid(state) + state.position - (view_ / 2) * (stride_ + 1);
-    uint8_t* end = CopyView(corner, stride_, view_, tokens);
+    const int corner = state.position - view_ / 2 * (stride_ + 1);
+    uint8_t* end = CopyView(Grid(state) + corner, stride_, view_, tokens);
     *end = Words(state)[state.time];
     return end + 1;
   }
@@ -410,8 +412,7 @@ class Instruction {
     if (random.Below(2) == 0) return action;
     for (int turn = 0; turn < 4; ++turn) {
       const auto other = static_cast<uint8_t>((action + turn) % 4);
-      const int next = (view_ / 2 + kRowStep[other]) * view_ + view_ / 2 + kColumnStep[other];
-      if (tokens[2 * next] >= kPad) return other;
+      if (KindInView(tokens, view_, kRowStep[other], kColumnStep[other]) >= kPad) return other;
     }
     return action;
   }
@@ -427,9 +428,10 @@ class Instruction {
   std::string Text(const State& state) const {
     const Picture picture = MakePicture(state);
     std::string text;
+    const Cell* next = picture.cells.data();
     for (int row = 0; row < picture.rows; ++row) {
       for (int column = 0; column < picture.columns; ++column) {
-        const Cell cell = picture.cells[static_cast<size_t>(row * picture.columns + column)];
+        const Cell cell = *next++;
         const bool is_agent = row == picture.agent_row && column == picture.agent_column;
         text += is_agent ? '@' : "?.#??_htlucaxp"[cell.kind];
         text += cell.kind == kWall ? '#' : cell.color == 0 ? ' ' : kColorLetters[cell.color];
@@ -758,22 +760,24 @@ Instruction::Route Instruction::RouteTo(const State& state, int goal) const {
   return best;
 }
 
-// Of ... episodes.
+// Scores of the oracle and of random actions: means of 200,000 episodes. Horizon: the longest from the first word to
+// the use of an instruction in 4,000 to 20,000 episodes, rounded up; in Instruction-v0 99.9% of uses are within 46
+// steps. The limit of the episode is the only bound that can be proved: instructions wait for each other.
 LETHE_REGISTER_ENV(
     Instruction,
     {
-        {"Instruction-v0", {}, {0.99865, 2. / 15, 0.1218}, 60},
-        {"Instruction-Act-v0", {{"ask_share", 0}}, {0.9973, 0.1, 0.0910}, 60},
-        {"Instruction-Ask-v0", {{"ask_share", 1}}, {0.9975, 1. / 6, 0.1310}, 60},
+        {"Instruction-v0", {}, {0.99865, 2. / 15, 0.1218}, 75},
+        {"Instruction-Act-v0", {{"ask_share", 0}}, {0.9973, 0.1, 0.0910}, 75},
+        {"Instruction-Ask-v0", {{"ask_share", 1}}, {0.9975, 1. / 6, 0.1310}, 75},
         {"Instruction-Short-v0",
          {{"floor_size", 5}, {"colors", 3}, {"pairs", 1}, {"instructions", 5}, {"queue_limit", 3}, {"noise", 0}},
          {0.9989, 4. / 15, 0.2507},
-         60},
-        {"Instruction-Hold-v0", {{"hold", 100}}, {0.99865, 2. / 15, 0.1217}, 160},
+         50},
+        {"Instruction-Hold-v0", {{"hold", 100}}, {0.99865, 2. / 15, 0.1217}, 660},
         {"Instruction-Large-v0",
          {{"floor_size", 16}, {"instructions", 20}, {"gap_max", 40}, {"queue_limit", 6}},
          {0.99998, 2. / 15, 0.0987},
-         60},
+         110},
     });
 
 }  // namespace

@@ -25,44 +25,49 @@ constexpr std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, st
   return counter;
 }
 
+#ifdef __SSE2__
+namespace detail {
+
+// Two blocks side by side: lane i of `words[w]` holds word w of block i in its low 32 bits, anything in its high ones.
+struct PhiloxPair {
+  std::array<__m128i, 4> words;
+
+  void Round(__m128i key0, __m128i key1) {
+    const __m128i a = _mm_mul_epu32(words[0], _mm_set1_epi64x(0xD2511F53));
+    const __m128i b = _mm_mul_epu32(words[2], _mm_set1_epi64x(0xCD9E8D57));
+    words = {_mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(b, 32), words[1]), key0), b,
+             _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(a, 32), words[3]), key1), a};
+  }
+
+  void Store(uint32_t* blocks) const {
+    const auto [a, b, c, d] = words;
+    const __m128i first = _mm_unpacklo_epi64(_mm_unpacklo_epi32(a, b), _mm_unpacklo_epi32(c, d));
+    const __m128i second = _mm_unpacklo_epi64(_mm_unpackhi_epi32(a, b), _mm_unpackhi_epi32(c, d));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(blocks), first);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(blocks + 4), second);
+  }
+};
+
+}  // namespace detail
+#endif
+
 /// Four blocks, that of the counter and of the next ones, whose first word is larger by 1, 2, 3: for long runs of
-/// words.
+/// words. Compilers do not vectorise the plain form by themselves.
 inline std::array<uint32_t, 16> Philox4x32Four(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   std::array<uint32_t, 16> words;
 #ifdef __SSE2__
-  // Two pairs of blocks, the words of a pair side by side in the low halves of 64 bits, whose high halves hold
-  // anything. Compilers do not find this by themselves.
   const auto both = [](uint32_t word) { return _mm_set1_epi64x(word); };
-  const __m128i multiplier0 = both(0xD2511F53), multiplier2 = both(0xCD9E8D57);
-  __m128i k0 = both(key[0]), k1 = both(key[1]);
-  __m128i c0[2], c1[2], c2[2], c3[2];
-  for (int pair = 0; pair < 2; ++pair) {
-    c0[pair] = _mm_set_epi64x(counter[0] + 2 * pair + 1, counter[0] + 2 * pair);
-    c1[pair] = both(counter[1]);
-    c2[pair] = both(counter[2]);
-    c3[pair] = both(counter[3]);
-  }
+  const __m128i next = _mm_set_epi64x(1, 0), c0 = both(counter[0]);
+  const __m128i c1 = both(counter[1]), c2 = both(counter[2]), c3 = both(counter[3]);
+  detail::PhiloxPair low{{_mm_add_epi32(c0, next), c1, c2, c3}};
+  detail::PhiloxPair high{{_mm_add_epi32(low.words[0], both(2)), c1, c2, c3}};
   for (int round = 0; round < 10; ++round) {
-    for (int pair = 0; pair < 2; ++pair) {
-      const __m128i a = _mm_mul_epu32(c0[pair], multiplier0);
-      const __m128i b = _mm_mul_epu32(c2[pair], multiplier2);
-      c0[pair] = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(b, 32), c1[pair]), k0);
-      c2[pair] = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(a, 32), c3[pair]), k1);
-      c1[pair] = b;
-      c3[pair] = a;
-    }
-    k0 = _mm_add_epi32(k0, both(0x9E3779B9));
-    k1 = _mm_add_epi32(k1, both(0xBB67AE85));
+    const __m128i key0 = both(key[0] + 0x9E3779B9 * round), key1 = both(key[1] + 0xBB67AE85 * round);
+    low.Round(key0, key1);
+    high.Round(key0, key1);
   }
-  const auto blocks = reinterpret_cast<__m128i*>(words.data());
-  for (int pair = 0; pair < 2; ++pair) {
-    const __m128i low =
-        _mm_unpacklo_epi64(_mm_unpacklo_epi32(c0[pair], c1[pair]), _mm_unpacklo_epi32(c2[pair], c3[pair]));
-    const __m128i high =
-        _mm_unpacklo_epi64(_mm_unpackhi_epi32(c0[pair], c1[pair]), _mm_unpackhi_epi32(c2[pair], c3[pair]));
-    _mm_storeu_si128(blocks + 2 * pair, low);
-    _mm_storeu_si128(blocks + 2 * pair + 1, high);
-  }
+  low.Store(words.data());
+  high.Store(words.data() + 8);
 #else
   for (int block = 0; block < 4; ++block, ++counter[0]) {
     std::ranges::copy(Philox4x32(counter, key), words.begin() + 4 * block);
