@@ -17,7 +17,7 @@ namespace lethe::envs {
 ///     worker k     wait     | rows of share k | wait
 ///
 /// Shares are contiguous, nearly equal and always go to the same thread, so results do not depend on the number of
-/// threads. Pays where a step takes longer than waking a worker, some 10 us: thousands of rows.
+/// threads. Pays where a step takes longer than waking a worker, a few microseconds: from hundreds of rows on.
 /// Errors: those of EnvBatch. An exception in a worker ends the step of its share; StepRows rethrows the first one
 /// after all shares have ended.
 /// Threads: one caller at a time, StepRows included. Workers live from construction to destruction. A process that

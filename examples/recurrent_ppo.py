@@ -1,10 +1,11 @@
 """Stable-Baselines3's RecurrentPPO learns to remember: the colour of a signal, for up to twenty steps.
 
     pip install . stable-baselines3 sb3-contrib
-    python examples/recurrent_ppo.py                # some minutes on two cores
+    python examples/recurrent_ppo.py                # two minutes on two cores
     python examples/recurrent_ppo.py --steps 20000  # only to see it run
 
-A policy without memory opens the right door half of the time.
+A policy without memory opens the right door half of the time. The curriculum makes the difference: on corridors of all
+lengths from the start, 400,000 steps led no further.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def make_env() -> gymnasium.Env:
     return gymnasium.wrappers.TransformObservation(gymnasium.make(f"lethe/{ENV}"), one_hot, bits)
 
 
-def score(model: RecurrentPPO, episodes: int = 500) -> float:
+def score(model: RecurrentPPO, episodes: int = 1000) -> float:
     """Mean success in one episode of each of many environments, on levels that no training has seen."""
     env = lethe.make_vec(ENV, episodes, seed=0, purpose="evaluate")
     observations, _ = env.reset()
@@ -79,27 +80,28 @@ class Curriculum(BaseCallback):
         if len(self.successes) < 500:
             return
         success, seconds = np.mean(self.successes), time.monotonic() - self.start
-        print(f"{self.num_timesteps:9,} steps  {seconds:4.0f} s  length 3..{self.length}: score {success:.3f}", flush=True)
+        print(
+            f"{self.num_timesteps:9,} steps  {seconds:4.0f} s  length 3..{self.length}: score {success:.3f}", flush=True
+        )
         self._set(self.length * 4 // 3 if success > 0.9 else self.length)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=400_000, help="environment steps of the training")
+    parser.add_argument("--steps", type=int, default=200_000, help="environment steps of the training")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
     torch.set_num_threads(1)  # the batches are too small for more
     model = RecurrentPPO(
         "MlpLstmPolicy",
-        make_vec_env(make_env, n_envs=32, seed=arguments.seed),
-        n_steps=64,
-        batch_size=512,
+        make_vec_env(make_env, n_envs=64, seed=arguments.seed),
+        n_steps=32,
+        batch_size=1024,
         n_epochs=4,
-        learning_rate=1e-3,
-        gamma=0.98,
-        gae_lambda=0.95,
-        ent_coef=0.01,
+        learning_rate=3e-3,
+        gamma=0.95,
+        ent_coef=0.05,  # both doors have to be tried as long as the colour says nothing
         policy_kwargs={"net_arch": [], "lstm_hidden_size": 64, "enable_critic_lstm": False, "shared_lstm": True},
         seed=arguments.seed,
     )

@@ -5,7 +5,7 @@
 #   examples/            venv with torch and Stable-Baselines3 besides, for examples/ (4 GB); needs the wheel
 # Environments are made once, and again when their lists in tools/setup change.
 set -euo pipefail
-what=$1 folder=$2
+what=$1 folder=$(readlink -m -- "$2")
 here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 root=$(dirname -- "$(dirname -- "$here")")
 lists=$root/tools/setup
