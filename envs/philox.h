@@ -30,17 +30,19 @@ namespace detail {
 
 // Two blocks side by side: lane i of `words[w]` holds word w of block i in its low 32 bits, anything in its high ones.
 struct PhiloxPair {
-  std::array<__m128i, 4> words;
+  __m128i words[4];
 
   void Round(__m128i key0, __m128i key1) {
     const __m128i a = _mm_mul_epu32(words[0], _mm_set1_epi64x(0xD2511F53));
     const __m128i b = _mm_mul_epu32(words[2], _mm_set1_epi64x(0xCD9E8D57));
-    words = {_mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(b, 32), words[1]), key0), b,
-             _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(a, 32), words[3]), key1), a};
+    words[0] = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(b, 32), words[1]), key0);
+    words[1] = b;
+    words[2] = _mm_xor_si128(_mm_xor_si128(_mm_srli_epi64(a, 32), words[3]), key1);
+    words[3] = a;
   }
 
   void Store(uint32_t* blocks) const {
-    const auto [a, b, c, d] = words;
+    const auto& [a, b, c, d] = words;
     const __m128i first = _mm_unpacklo_epi64(_mm_unpacklo_epi32(a, b), _mm_unpacklo_epi32(c, d));
     const __m128i second = _mm_unpacklo_epi64(_mm_unpackhi_epi32(a, b), _mm_unpackhi_epi32(c, d));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(blocks), first);
