@@ -246,8 +246,8 @@ def test_saved_and_restored_it_has_the_same_future(id, mode):
     assert other.save() == saved
     assert_equal(other.step(actions[20])[:4], present)
     assert_equal(history(other, actions[21:]), expected)
-    assert observations is other.step(actions[0])[0]
     assert_equal(other.memoryless(), memoryless)
+    assert other.step(actions[0])[0] is observations
 
 
 def test_the_curriculum_is_taken_over_at_the_next_start_and_kept_by_a_seed():
