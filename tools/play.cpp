@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <span>
 
 #include "configs/document.h"
 #include "configs/options.h"
@@ -31,6 +32,8 @@ const std::vector<Flag> kFlags = {
     {"text", "", "in this terminal, which is also the default"},
     {"blind", "", "shows only the observation"},
 };
+
+constexpr size_t kMostNamedTokens = 4;
 
 /// Keys arrive at once and unseen while an object of this class lives, if standard input is a terminal.
 class RawTerminal {
@@ -99,8 +102,7 @@ class Game {
   std::string Screen() {
     std::string text =
         fmt::format("{}, level {}, step {}, return {:.4g}\n\n", batch_->spec().family, level_, steps_, return_);
-    text += is_blind_ ? ObservationText() : batch_->Text(0);
-    if (!is_blind_ || view_ == 0) text += TokensText();
+    text += (is_blind_ ? ViewText() : batch_->Text(0)) + TokensText();
     return text + "\n" + std::exchange(note_, keys_.Help()) + "\n";
   }
 
@@ -136,21 +138,24 @@ class Game {
       note_ += fmt::format("{} {:.4g}  ", names[i], batch_->EpisodeMetrics(0)[i]);
   }
 
-  /// Gridworlds: the square around the agent, and the extra tokens by their meaning.
-  std::string ObservationText() const {
+  /// Of gridworlds: the square around the agent.
+  std::string ViewText() const {
     if (view_ == 0) return "";
     const int side = static_cast<int>(view_);
     envs::Picture seen{side, side, {}, side / 2, side / 2};
     for (size_t i = 0; i < static_cast<size_t>(side) * static_cast<size_t>(side); ++i)
       seen.cells.push_back({observation_[2 * i], observation_[2 * i + 1]});
-    return envs::GridText(seen) + TokensText(2 * seen.cells.size());
+    return envs::GridText(seen);
   }
 
-  std::string TokensText(size_t first = 0) const {
-    if (first == 0 && view_ > 0) first = 2 * static_cast<size_t>(view_ * view_);  // the cells are in the picture
+  /// The other tokens of the observation, by their meaning if they are few.
+  std::string TokensText() const {
+    const auto first = 2 * static_cast<size_t>(view_ * view_);
+    const auto tokens = std::span(observation_).subspan(first);
     std::string text;
-    for (size_t i = first; i < observation_.size(); ++i)
-      text += fmt::format("{}: {}\n", batch_->spec().tokens[i].meaning, observation_[i]);
+    if (tokens.size() > kMostNamedTokens) return fmt::format("observation: {}\n", fmt::join(tokens, " "));
+    for (size_t i = 0; i < tokens.size(); ++i)
+      text += fmt::format("{}: {}\n", batch_->spec().tokens[first + i].meaning, tokens[i]);
     return text;
   }
 
