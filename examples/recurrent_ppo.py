@@ -1,7 +1,7 @@
 """Stable-Baselines3's RecurrentPPO learns to remember: the colour of a signal, for up to twenty steps.
 
     pip install . stable-baselines3 sb3-contrib
-    python examples/recurrent_ppo.py                # two minutes on two cores
+    python examples/recurrent_ppo.py                # about a minute on two cores
     python examples/recurrent_ppo.py --steps 20000  # only to see it run
 
 A policy without memory opens the right door half of the time. The curriculum makes the difference: on corridors of all

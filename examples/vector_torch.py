@@ -51,7 +51,7 @@ def advantages(rewards, values, last_value, goes_on):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--updates", type=int, default=400, help=f"of {NUM_ENVS * UNROLL} environment steps each")
+    parser.add_argument("--updates", type=int, default=800, help=f"of {NUM_ENVS * UNROLL} environment steps each")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
