@@ -58,7 +58,7 @@ concept Environment = requires(const R& rules, typename R::State& state, const t
   { rules.Observe(seen, tokens) } -> std::same_as<uint8_t*>;             // returns the place after the last token
   rules.Metrics(seen, metrics);                                          // of the finished episode, without "steps"
   { rules.Oracle(seen) } -> std::convertible_to<uint8_t>;                // not asked after termination
-  { rules.Memoryless(tokens, random) } -> std::convertible_to<uint8_t>;  // best policy that sees only these tokens
+  { rules.Memoryless(tokens, random) } -> std::convertible_to<uint8_t>;  // a best policy that sees only these tokens
   { rules.IsCue(seen) } -> std::convertible_to<bool>;                    // the observation shows the secret
   { rules.Text(seen) } -> std::convertible_to<std::string>;
 };
@@ -76,6 +76,7 @@ concept HasPicture = requires(const R& rules, const typename R::State& state) {
 /// The bytes behind a State of rules with TailBytes, as items of T from byte `offset` on, a multiple of alignof(T).
 template <class T, class State>
 auto* TailOf(State& state, size_t offset = 0) {
+  static_assert(sizeof(State) % alignof(T) == 0, "the tail begins where the state ends");
   constexpr bool kConst = std::is_const_v<State>;
   using Byte = std::conditional_t<kConst, const std::byte, std::byte>;
   using Item = std::conditional_t<kConst, const T, T>;
@@ -269,13 +270,14 @@ class Batch final : public EnvBatch {
     Stream random(options_.seed, options_.purpose, static_cast<uint32_t>(options_.first_index) + row,
                   clock.next_episode++);
     rules_.Reset(StateOf(row), random);
-    Start(row, curriculum_);
+    Start(row, rules_, curriculum_);
   }
 
-  void Start(int row, int64_t curriculum) {
+  // `rules`: those that the level was made with.
+  void Start(int row, const R& rules, int64_t curriculum) {
     Clock& clock = clocks_[row];
     clock.steps = 0;
-    clock.limit = params_.max_steps > 0 ? params_.max_steps : rules_.Limit(StateOf(row));
+    clock.limit = params_.max_steps > 0 ? params_.max_steps : rules.Limit(StateOf(row));
     clock.curriculum = curriculum;
     clock.phase = kRunning;
   }
@@ -364,7 +366,7 @@ void Batch<R>::LoadLevel(int row, const std::string& level_json) {
   rules.Load(*new (fresh.data()) State{}, record);
   std::copy(fresh.begin(), fresh.end(), reinterpret_cast<std::byte*>(&StateOf(row)));
   const bool has_curriculum = !spec_.curriculum_parameter.empty();
-  Start(row, has_curriculum ? params.Get(spec_.curriculum_parameter).template get<int64_t>() : 0);
+  Start(row, rules, has_curriculum ? params.Get(spec_.curriculum_parameter).template get<int64_t>() : 0);
 }
 
 template <Environment R>
@@ -376,12 +378,14 @@ std::vector<std::byte> Batch<R>::Save() const {
   writer.Write(clocks_);
   writer.Write(states_);
   writer.Write(metrics_);
+  writer.WriteChecksum();
   return writer.Take();
 }
 
 template <Environment R>
 void Batch<R>::Restore(std::span<const std::byte> bytes) {
   ByteReader reader(bytes);
+  reader.VerifyChecksum();
   const Json identity = Json::parse(reader.ReadText(), nullptr, /*allow_exceptions=*/false);
   RequireEqual(Identity(), identity);
   const auto options = reader.Read<uint64_t>(3);
@@ -390,10 +394,10 @@ void Batch<R>::Restore(std::span<const std::byte> bytes) {
   auto states = reader.Read<CacheLine>(states_.size());
   auto metrics = reader.Read<float>(metrics_.size());
   reader.ExpectEnd();
+  UseCurriculum(curriculum[0]);
   options_.seed = options[0];
   options_.purpose = static_cast<Purpose>(options[1]);
   options_.first_index = options[2];
-  UseCurriculum(curriculum[0]);
   clocks_.swap(clocks);
   states_.swap(states);
   metrics_.swap(metrics);

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -116,14 +117,23 @@ void PlayFile(const std::string& path, const std::function<void(const std::strin
     const auto batch = BatchFor(episode.level);
     show(fmt::format("line {}: {}\n\n{}", line, episode.id, batch->Text(0)));
     size_t t = 0;
+    bool is_over = false;
     for (const Transition& given : episode.steps) {
+      if (std::exchange(is_over, false)) return show("\nthe episode is over, but the file goes on\n\n");
       const Transition step = PlayStep(*batch, given.action);
+      is_over = step.IsEnd();
       const char* end = step.terminated ? ", terminated" : step.truncated ? ", truncated" : "";
       show(fmt::format("\nstep {}: {}, reward {}{}\n{}", ++t, batch->spec().action_names.at(given.action),
                        static_cast<float>(step.reward), end, batch->Text(0)));
     }
     show("\n");
   });
+}
+
+uint8_t ActAsOracle(const EnvBatch& batch, std::span<const uint8_t>) {
+  uint8_t action = 0;
+  batch.Oracle(&action);
+  return action;
 }
 
 std::string RecordEpisode(const std::string& id, EnvBatch& batch, const Policy& policy) {

@@ -35,6 +35,9 @@ void PlayFile(const std::string& path, const std::function<void(const std::strin
 /// The action for the only row of a batch, which has just shown `observation`.
 using Policy = std::function<uint8_t(const EnvBatch& batch, std::span<const uint8_t> observation)>;
 
+/// The policy of the oracle.
+uint8_t ActAsOracle(const EnvBatch& batch, std::span<const uint8_t> observation);
+
 /// Resets a batch of size 1, plays that episode to its end and returns it as a line of a golden file, without '\n'.
 /// Errors: std::invalid_argument for another size or an action outside the table.
 std::string RecordEpisode(const std::string& id, EnvBatch& batch, const Policy& policy);

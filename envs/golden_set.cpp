@@ -11,12 +11,6 @@ constexpr int kTries = 1000;
 constexpr int64_t kShortLimit = 12;  // of the episode that runs out of time
 
 // Policies for the only row of a batch.
-uint8_t ActAsOracle(const EnvBatch& batch, std::span<const uint8_t>) {
-  uint8_t action = 0;
-  batch.Oracle(&action);
-  return action;
-}
-
 struct Memoryless {
   Stream& random;
   uint8_t operator()(const EnvBatch& batch, std::span<const uint8_t> observation) const {

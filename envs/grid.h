@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -74,25 +75,42 @@ inline Spec GridSpec(const std::string& family, int version, int64_t view) {
   return spec;
 }
 
-/// The picture as text, one character a cell: @ the agent, # wall, . floor, a blank outside; of other things the
-/// letter of their colour, capital for doors and small for all that can be taken or read.
-inline std::string GridText(const Picture& picture) {
+inline char ColorLetter(uint8_t color) { return color < kNumColors ? kColorLetters[color] : '?'; }
+
+/// A picture as text, as many characters a cell as `text_of(cell, is_agent)` gives.
+template <class TextOf>
+std::string TextOfCells(const Picture& picture, TextOf&& text_of) {
   std::string text;
   for (int row = 0; row < picture.rows; ++row) {
     for (int column = 0; column < picture.columns; ++column) {
-      const Cell cell = picture.cells[static_cast<size_t>(row * picture.columns + column)];
-      const char color = kColorLetters[cell.color];
-      if (row == picture.agent_row && column == picture.agent_column) {
-        text += '@';
-      } else if (cell.kind <= kWall) {
-        text += " .#"[cell.kind];
-      } else {
-        text += cell.kind == kDoor ? color : static_cast<char>(color - 'A' + 'a');
-      }
+      const Cell cell = picture.cells[static_cast<size_t>(row) * picture.columns + column];
+      text += text_of(cell, row == picture.agent_row && column == picture.agent_column);
     }
     text += '\n';
   }
   return text;
+}
+
+/// One character a cell: @ the agent, # wall, . floor, a blank outside; of other things the letter of their colour,
+/// capital for doors and small for all that can be taken or read.
+inline std::string GridText(const Picture& picture) {
+  return TextOfCells(picture, [](Cell cell, bool is_agent) {
+    if (is_agent) return '@';
+    if (cell.kind <= kWall) return " .#"[cell.kind];
+    const char color = ColorLetter(cell.color);
+    return cell.kind == kDoor || color == '?' ? color : static_cast<char>(color - 'A' + 'a');
+  });
+}
+
+/// Two characters a cell, kind and colour, for grids with several kinds of things: h chair, t table, l lamp, u book,
+/// c cup, a ball, x box, p plant, k key, _ pad, d door, s signal; the agent replaces the first.
+inline std::string GridPairsText(const Picture& picture) {
+  return TextOfCells(picture, [](Cell cell, bool is_agent) {
+    constexpr std::string_view kKindLetters = " .#ds_htlucaxpk";
+    const char kind = cell.kind < kKindLetters.size() ? kKindLetters[cell.kind] : '?';
+    const char color = cell.kind == kWall ? '#' : cell.color == 0 ? ' ' : ColorLetter(cell.color);
+    return std::string{is_agent ? '@' : kind, color};
+  });
 }
 
 /// The picture of a grid with the agent at (row, column); one of more than 82 columns is cut to the 40 around it.

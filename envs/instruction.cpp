@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -163,14 +164,17 @@ class Noise {
     const auto filler_words = static_cast<uint64_t>(noise * 0x1p32);  // so many of the 2^32 random words are fillers
     if (filler_words == 0) return;
     last_ = static_cast<uint32_t>(filler_words - 1);
-    scale_ = static_cast<uint32_t>(std::min((uint64_t{fillers} << 32) / filler_words, uint64_t{UINT32_MAX}));
+    const double ratio = static_cast<double>(fillers) / static_cast<double>(filler_words);
+    shift_ = 31 - std::ilogb(ratio);  // the scale takes all of 32 bits
+    scale_ = static_cast<uint32_t>(std::ldexp(ratio, shift_));
   }
 
   // Arithmetic alone, so that the compiler uses vector registers.
   void Write(std::span<const uint32_t> random, uint8_t* words) const {
     const uint32_t last = last_, scale = scale_;
+    const int shift = shift_;
     for (size_t i = 0; i < random.size(); ++i) {
-      const uint32_t filler = kFirstFiller + static_cast<uint32_t>(uint64_t{random[i]} * scale >> 32);
+      const uint32_t filler = kFirstFiller + static_cast<uint32_t>(uint64_t{random[i]} * scale >> shift);
       words[i] = static_cast<uint8_t>(random[i] <= last ? filler : 0);
     }
   }
@@ -179,7 +183,8 @@ class Noise {
 
  private:
   uint32_t last_ = 0;   // the last random word that is a filler
-  uint32_t scale_ = 0;  // last * scale stays below fillers * 2^32
+  uint32_t scale_ = 0;  // fillers / filler words * 2^shift, rounded down: last * scale stays below fillers * 2^shift
+  int shift_ = 0;
 };
 
 // A set of cells of the floor: bit c + 1 of word r + 1 is the cell in row r, column c.
@@ -367,7 +372,7 @@ class Instruction {
   void Load(State& state, const Json& record) const;
   Json Record(const State& state) const;
 
-  int64_t Limit(const State&) const { return params_.Limit(); }
+  int64_t Limit(const State& state) const { return state.words - 1; }
 
   // Written so that the processor has few branches to guess: where the action leads to is unpredictable, that a task is
   // attempted or opens is rare.
@@ -425,21 +430,7 @@ class Instruction {
     return picture;
   }
 
-  std::string Text(const State& state) const {
-    const Picture picture = MakePicture(state);
-    std::string text;
-    const Cell* next = picture.cells.data();
-    for (int row = 0; row < picture.rows; ++row) {
-      for (int column = 0; column < picture.columns; ++column) {
-        const Cell cell = *next++;
-        const bool is_agent = row == picture.agent_row && column == picture.agent_column;
-        text += is_agent ? '@' : "?.#??_htlucaxp"[cell.kind];
-        text += cell.kind == kWall ? '#' : cell.color == 0 ? ' ' : kColorLetters[cell.color];
-      }
-      text += '\n';
-    }
-    return text;
-  }
+  std::string Text(const State& state) const { return GridPairsText(MakePicture(state)); }
 
  private:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <set>
 
 #include <fmt/format.h>
@@ -33,7 +34,7 @@ std::string Table(const std::vector<Row>& rows) {
 }
 
 // 0.50000 says as little as 0.5, and a number below 10^-5 is as good as 0.
-std::string ScoreText(double score) { return fmt::format("{:.5g}", score < 1e-5 ? 0 : score); }
+std::string ScoreText(double score) { return fmt::format("{:.5g}", std::abs(score) < 1e-5 ? 0 : score); }
 
 std::string ChangesText(const Entry& entry) {
   std::vector<std::string> changes;
@@ -101,7 +102,7 @@ struct OptionRows {
 std::string Metrics(const Spec& spec) {
   std::string text = fmt::format("Reported when an episode ends: {}. Agents are compared by **{}**.\n",
                                  fmt::join(spec.metric_names, ", "), spec.score_metric);
-  if (spec.curriculum_parameter.empty()) return text;
+  if (spec.curriculum_parameter.empty() || spec.curriculum_min == spec.curriculum_max) return text;
   return text + fmt::format("A curriculum drives `{}`, {}..{}.\n", spec.curriculum_parameter, spec.curriculum_min,
                             spec.curriculum_max);
 }
@@ -124,8 +125,9 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 constexpr const char* kIndexHead = R"(# Environments
 
 Written by `lethe envs docs` from the code. Every score is held by a test: the oracle over 1,000 levels, random actions,
-and the best policy without memory, against which a search over policies that see only the present observation is run.
-The horizon is the number of steps from the last sight of a fact to its use, at the most.
+and a policy without memory that may not beat the bound; nor may any that is found by a search over policies that see
+only the present observation, run wherever episodes have at most 2,000 steps and 100,000 different observations.
+The horizon is the number of steps from the last sight of a fact to its use, at the most (Instruction: the most seen).
 )";
 
 std::string Index() {

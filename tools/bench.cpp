@@ -13,9 +13,9 @@ constexpr const char* kDetails =
     R"(lethe bench envs [ID ...]   steps environments with random actions, observations written, episodes started anew. Every
                             thread owns a batch. `floor` is the rate at which the same bytes of observations can be
                             written by memset. Medians of 7 measurements. Without IDs: the first of each family.
-lethe bench train           trains on Corridor-v0 without writing anything and tells environment steps per second of wall
-                            time, sampled and learnt. Spans are pinned, so that every layer holds 8, 32 and 190 living
-                            memories in turn. The arithmetic of a step is counted; `of limit` is its rate as a share of
+lethe bench train           trains on Corridor-v0 without writing anything and tells environment steps per second of
+                            wall time, sampled and learnt. Spans are pinned, so that every layer holds 8, 32 and 190
+                            living memories in turn. The arithmetic of a step is counted; `of limit` is its rate as a share of
                             what plain float32 matrix products reach on the same threads right before.
 
 Examples:
@@ -24,7 +24,7 @@ Examples:
   lethe bench train --seconds 30 --json train.num_envs=128)";
 
 const std::vector<Flag> kFlags = {
-    {"seconds", "S", "measured time of each row; train: 8, after 2 seconds of warm-up; envs: 2.1, over 7 measurements"},
+    {"seconds", "S", "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 measurements"},
     {"batch", "N", "envs: environments that a thread steps together; default 1024"},
     {"threads", "N", "envs: only so many threads; default: a row for 1, and one for every core"},
     {"living", "N", "train: only this number of living memories per layer, 1..245"},

@@ -65,18 +65,12 @@ int WriteDocs(const std::string& folder) {
   });
 }
 
-uint8_t ActAsOracle(const envs::EnvBatch& batch, std::span<const uint8_t>) {
-  uint8_t action = 0;
-  batch.Oracle(&action);
-  return action;
-}
-
 std::vector<std::string> OracleEpisodes(const LevelOptions& level, int64_t count) {
   const auto batch = level.MakeBatch(envs::Purpose::kDemonstrate);
   std::vector<std::string> lines;
   for (int64_t episode = 0; episode < count; ++episode) {
     const auto name = fmt::format("{} seed {} episode {}", level.entry.id, level.seed, episode);
-    lines.push_back(envs::RecordEpisode(name, *batch, ActAsOracle));
+    lines.push_back(envs::RecordEpisode(name, *batch, envs::ActAsOracle));
   }
   return lines;
 }

@@ -1,18 +1,20 @@
 #include "tools/play.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <span>
 
-#include "configs/document.h"
-#include "configs/options.h"
 #include "envs/grid.h"
 #include "envs/registry.h"
 #include "tools/level_options.h"
 #include "tools/play_keys.h"
+#include "tools/signals.h"
 #include "tools/user_error.h"
 
 namespace lethe::tools {
@@ -55,13 +57,22 @@ class RawTerminal {
   const bool is_terminal_;
 };
 
+/// Side of the square that a gridworld's observation begins with, by what its spec says; 0: no gridworld.
+int64_t ViewOf(const envs::Spec& spec) {
+  size_t cells = 0;
+  while (2 * cells + 1 < spec.tokens.size() && spec.tokens[2 * cells].meaning.starts_with("kind of the cell ") &&
+         spec.tokens[2 * cells + 1].meaning.starts_with("colour of the cell "))
+    ++cells;
+  return std::llround(std::floor(std::sqrt(static_cast<double>(cells))));
+}
+
 /// One person's game: the only row of a batch.
 class Game {
  public:
-  Game(std::unique_ptr<envs::EnvBatch> batch, int64_t view, bool is_blind)
+  Game(std::unique_ptr<envs::EnvBatch> batch, bool is_blind)
       : batch_(std::move(batch)),
         keys_(batch_->spec()),
-        view_(view),
+        view_(ViewOf(batch_->spec())),
         is_blind_(is_blind),
         observation_(static_cast<size_t>(batch_->num_tokens())) {
     Restart();
@@ -145,7 +156,8 @@ class Game {
     envs::Picture seen{side, side, {}, side / 2, side / 2};
     for (size_t i = 0; i < static_cast<size_t>(side) * static_cast<size_t>(side); ++i)
       seen.cells.push_back({observation_[2 * i], observation_[2 * i + 1]});
-    return envs::GridText(seen);
+    const bool has_things = std::ranges::any_of(seen.cells, [](envs::Cell cell) { return cell.kind >= envs::kPad; });
+    return has_things ? envs::GridPairsText(seen) : envs::GridText(seen);
   }
 
   /// The other tokens of the observation, by their meaning if they are few.
@@ -170,17 +182,21 @@ class Game {
   std::string note_;
 };
 
-int64_t ViewOf(const envs::Params& params) {
-  const envs::Json options = params.ToJson();
-  return options.contains("view") ? options["view"].get<int64_t>() : 0;
+/// Waits for the next byte of standard input; false: there is none, or a signal asks to stop.
+bool ReadByte(char& byte) {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  while (::poll(&input, 1, -1) < 0 && !StopSignals::Requested()) {
+  }
+  return !StopSignals::Requested() && ::read(STDIN_FILENO, &byte, 1) == 1;
 }
 
 int Play(const CommandLine& line) {
   line.RequireAtMostWords(1);
   if (line.words().empty()) throw UserError("play needs an environment; `lethe envs` lists them");
   const LevelOptions level(line.words()[0], line.overrides());
-  Game game(level.MakeBatch(envs::Purpose::kDemonstrate), ViewOf(*level.params), line.Has("blind"));
+  Game game(level.MakeBatch(envs::Purpose::kDemonstrate), line.Has("blind"));
   const bool is_terminal = ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO);
+  const StopSignals signals;  // so that the terminal is put right after Ctrl-C
   const RawTerminal raw;
   const auto show = [&] {
     fmt::print("{}{}", is_terminal ? "\x1b[H\x1b[2J" : "\n", game.Screen());
@@ -188,11 +204,11 @@ int Play(const CommandLine& line) {
   };
   show();
   auto next = Game::Next::kNothing;
-  for (char byte = 0; next != Game::Next::kQuit && ::read(STDIN_FILENO, &byte, 1) == 1;) {
+  for (char byte = 0; next != Game::Next::kQuit && ReadByte(byte);) {
     next = game.Take(byte);
     if (next == Game::Next::kShow) show();
   }
-  return 0;
+  return StopSignals::Requested() ? 128 + StopSignals::Received() : 0;
 }
 
 }  // namespace

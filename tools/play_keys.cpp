@@ -50,9 +50,11 @@ PlayKeys::Command PlayKeys::Take(char byte) {
 
 PlayKeys::Command PlayKeys::FromEscape(char byte) {
   escape_ += byte;
-  if (escape_.size() == 2 && (byte == '[' || byte == 'O')) return {};
-  escape_.clear();
-  if (const auto arrow = kArrows.find(byte); arrow != kArrows.end()) {
+  const bool is_introducer = escape_.size() == 2 && (byte == '[' || byte == 'O');
+  const bool is_parameter = escape_.size() > 2 && byte >= 0x20 && byte < 0x40;
+  if (is_introducer || is_parameter) return {};
+  const bool is_plain = std::exchange(escape_, "").size() == 3;  // without parameters, such as Shift
+  if (const auto arrow = kArrows.find(byte); is_plain && arrow != kArrows.end()) {
     if (const auto action = ActionNamed(arrow->second)) return {Kind::kAction, *action, ""};
   }
   return {Kind::kUnknown, 0, "that key"};

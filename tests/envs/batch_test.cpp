@@ -139,6 +139,32 @@ TEST_P(BatchTest, ARecordedLevelHasTheSameFuture) {
   }
 }
 
+// The record decides the limit too, whatever the curriculum of the batch it is loaded into.
+TEST_P(BatchTest, ARecordedLevelHasItsOwnLimitAtAnyCurriculum) {
+  const auto easy = Make({.size = 1, .seed = 5}), hard = Make({.size = 1, .seed = 6});
+  const Spec& spec = easy->spec();
+  if (spec.curriculum_parameter.empty() || spec.curriculum_max > 300) return;
+  easy->SetCurriculum(spec.curriculum_min);
+  Buffers a(*easy), b(*hard);
+  easy->Reset(a.observations.data());
+  hard->Reset(b.observations.data());
+  for (EnvBatch* from : {easy.get(), hard.get()}) {
+    EnvBatch& to = from == easy.get() ? *hard : *easy;
+    a.terminated[0] = a.truncated[0] = 0;
+    from->Restart(0, a.observations.data());
+    to.LoadLevel(0, from->LevelJson(0));
+    to.Observe(b.observations.data());
+    ASSERT_EQ(a.observations, b.observations);
+    for (int t = 0; !a.ended(0); ++t) {
+      a.actions[0] = b.actions[0] = static_cast<uint8_t>(spec.num_actions - 1);
+      a.Step(*from);
+      b.Step(to);
+      b.episode_start = a.episode_start;
+      ASSERT_EQ(a, b) << "step " << t;
+    }
+  }
+}
+
 TEST_P(BatchTest, StepAloneStartsAFreshBatch) {
   const auto reset = Make({.size = 4});
   const auto stepped = Make({.size = 4});
@@ -235,6 +261,12 @@ TEST_P(BatchTest, DamagedOrForeignBytesAreRefused) {
   for (size_t size : {size_t{0}, size_t{7}, size_t{100}, saved.size() - 1}) {
     EXPECT_THROW(batch->Restore(std::span(saved).first(size)), std::invalid_argument) << size;
   }
+  for (size_t at = 0; at < saved.size(); at += 1 + saved.size() / 50) {
+    auto flipped = saved;
+    flipped[at] ^= std::byte{4};
+    EXPECT_THROW(batch->Restore(flipped), std::invalid_argument) << at;
+  }
+  EXPECT_EQ(batch->Save(), saved);
   auto longer = saved;
   longer.push_back({});
   EXPECT_THROW(batch->Restore(longer), std::invalid_argument);

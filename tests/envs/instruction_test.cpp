@@ -308,7 +308,7 @@ TEST(Instruction, DrawsEveryCellKindTypeTargetGapAndFillerAlike) {
     ++counts["target of " + instruction["type"].get<std::string>()][instruction["target"].dump()];
     const int word = level["words"][319].get<int>();  // behind all instructions, nearly always
     if (word > 20) ++counts["filler"][std::to_string(word)];
-    if (word > 20 || word == 0) ++counts["silence"][word == 0 ? "a" : word < 23 ? "b" : word < 27 ? "c" : "d"];
+    counts["silence"]["a"] += word == 0;
   }
   const std::map<std::string, size_t> values = {{"first kind", 8},    {"pair kind", 8}, {"pair colour", 6},
                                                 {"type", 2},          {"gap", 21},      {"target of act", 10},
@@ -323,6 +323,23 @@ TEST(Instruction, DrawsEveryCellKindTypeTargetGapAndFillerAlike) {
     }
   }
   EXPECT_NEAR(counts["silence"]["a"], kRows * 0.75, 4 * kRows * StandardError(0.75, kRows));
+}
+
+// Where the share of fillers is no power of two, too.
+TEST(Instruction, DrawsFillersAlikeAtAnyNoise) {
+  constexpr int kRows = 200;
+  const auto batch = MakeBatch("Instruction-v0", {.size = kRows, .seed = 4}, {{"noise", 0.9}});
+  Buffers buffers(*batch);
+  batch->Reset(buffers.observations.data());
+  std::map<int, int> counts;
+  int draws = 0;
+  for (int row = 0; row < kRows; ++row) {
+    for (const Json& word : Json::parse(batch->LevelJson(row))["words"]) {
+      if (word.get<int>() > 20) ++counts[word.get<int>()], ++draws;
+    }
+  }
+  ASSERT_EQ(counts.size(), 8u);
+  for (const auto& [word, count] : counts) EXPECT_NEAR(count, draws / 8., 4.5 * draws * StandardError(1. / 8, draws));
 }
 
 TEST(Instruction, NoiseAndSharesCanBeNoneOrAll) {

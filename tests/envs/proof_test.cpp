@@ -24,8 +24,8 @@ class ProofTest : public ::testing::TestWithParam<std::string> {
   bool IsLong() { return entry().horizon > 5'000; }
 };
 
-// A score of exactly 1 or 0 in every episode has no error, and float metrics are rounded.
-double Tolerance(const Estimate& estimate) { return kErrors * estimate.error + 1e-5; }
+// A score of exactly 1 or 0 in every episode shows no error, though the rare other one may be stated.
+double Tolerance(const Estimate& estimate) { return kErrors * estimate.error + 1e-4; }
 
 TEST_P(ProofTest, TheOracleReachesItsScoreOn1000Seeds) {
   const auto batch = Make(1'000, 21);
@@ -76,7 +76,7 @@ std::unique_ptr<Sarsa> Search(const MakeRows& make) {
 TEST_P(ProofTest, NoSearchedMemorylessPolicyBeatsTheBound) {
   const MakeRows make = [&](int rows, uint64_t seed) { return Make(rows, seed); };
   const auto sarsa = Search(make);
-  if (sarsa == nullptr) return;
+  if (sarsa == nullptr) GTEST_SKIP() << "too long or too large; the stated policy is played instead";
   const Estimate learnt = BestLearnt(*sarsa, make);
   EXPECT_LE(learnt.mean, entry().scores.memoryless + Tolerance(learnt));
   if (const auto best = BestOfAll(*sarsa, Make(1, 0)->spec().num_actions, kMostPolicies, make)) {
@@ -91,7 +91,7 @@ class ProofSearchTest : public ProofTest {};
 TEST_P(ProofSearchTest, FindsWhatTheHintGivesAway) {
   const MakeRows make = [&](int rows, uint64_t seed) { return Make(rows, seed, {{"hint", true}}); };
   const auto sarsa = Search(make);
-  if (sarsa == nullptr) return;
+  ASSERT_NE(sarsa, nullptr);
   const double got = BestLearnt(*sarsa, make).mean;
   RecordProperty("score", std::to_string(got));
   EXPECT_GT(got, 0.5 * (entry().scores.memoryless + entry().scores.oracle));
@@ -100,7 +100,8 @@ TEST_P(ProofSearchTest, FindsWhatTheHintGivesAway) {
 std::vector<std::string> ShortIds() {
   std::vector<std::string> ids;
   for (const std::string& id : Ids()) {
-    if (id.find("-Short-") != std::string::npos) ids.push_back(id);
+    const bool is_searched = Find(id).family != "Instruction";  // of which there are too many observations
+    if (is_searched && id.find("-Short-") != std::string::npos) ids.push_back(id);
   }
   return ids;
 }

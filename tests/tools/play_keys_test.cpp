@@ -52,7 +52,8 @@ TEST(PlayKeys, OtherKeysAreCommandsOrUnknown) {
   EXPECT_EQ(TypeInto(PlayKeys(Moves()), "\n").kind, Kind::kNone);
   EXPECT_EQ(TypeInto(PlayKeys(Moves()), "q").kind, Kind::kQuit);
   EXPECT_EQ(TypeInto(PlayKeys(Moves()), "7").text, "7");
-  EXPECT_EQ(TypeInto(PlayKeys(Moves()), "\x1b[Z").kind, Kind::kUnknown);
+  for (const char* key : {"\x1b[Z", "\x1b[1;2C", "\x1b[15~"})
+    EXPECT_EQ(TypeInto(PlayKeys(Moves()), key).kind, Kind::kUnknown) << key;
   EXPECT_EQ(TypeInto(PlayKeys(SpecWith({"red", "blue"})), "w").kind, Kind::kUnknown);
 }
 

@@ -50,7 +50,7 @@ TEST(PluginCommand, StandsAnywhereOnTheLineAndMayBeRepeated) {
 TEST(PluginCommand, DescribesAnEnvironmentOfAPlugin) {
   const auto ended = RunLethe(".", {"envs", "Echo-v0", "--plugin", kEcho});
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("silence, a, b, c, d"));
+  EXPECT_THAT(ended.out, HasSubstr("| 0      | silence |"));
   const auto help = RunLethe(".", {"help", "options", "Echo-v0", "--plugin", kEcho});
   EXPECT_THAT(help.out, HasSubstr("env.patience"));
 }
@@ -128,7 +128,7 @@ TEST(PluginCommand, UnknownEnvironmentsMayBeThoseOfAPlugin) {
 
 TEST(PluginCommand, IsInTheHelpOfEveryCommand) {
   EXPECT_THAT(RunLethe(".", {"help"}).out, HasSubstr("--plugin FILE"));
-  for (const char* command : {"train", "eval", "envs", "bench"})
+  for (const char* command : {"train", "eval", "envs", "play", "bench"})
     EXPECT_THAT(RunLethe(".", {command, "--help"}).out, HasSubstr("  --plugin FILE ")) << command;
 }
 

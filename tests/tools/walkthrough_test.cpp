@@ -53,7 +53,7 @@ std::string InTree(const std::string& commands) {
   std::string mapped = Replaced(commands, "build/release", LETHE_BUILD_DIR);
   mapped = Replaced(mapped, R"(\./lethe test)",
                     "cmake -S . -B build/envs -G Ninja -DLETHE_ENVS_ONLY=ON -DLETHE_TESTS=OFF\n"
-                    "ninja -C build/envs CMakeFiles/lethe_envs.dir/envs/echo.cpp.o");
+                    "ninja -C build/envs CMakeFiles/lethe_envs.dir/envs/parrot.cpp.o");
   return "(cd \"$TREE\"\n" + Replaced(mapped, R"(\./lethe )", LETHE_BINARY " ") + ")\n";
 }
 
@@ -92,8 +92,8 @@ TEST(LearnWalkthrough, OfAddingAnEnvironmentWorksAsItIsWritten) {
   EXPECT_THAT(out, HasSubstr("5 of 5 episodes match"));
   EXPECT_THAT(out, HasSubstr("95 % interval"));
   EXPECT_TRUE(fs::exists(folder / "home/echo/runs/echo/config.yaml"));
-  EXPECT_TRUE(fs::exists(folder / "tree/tests/data/golden/echo.jsonl"));
-  EXPECT_TRUE(fs::exists(folder / "tree/build/envs/CMakeFiles/lethe_envs.dir/envs/echo.cpp.o"));
+  EXPECT_TRUE(fs::exists(folder / "tree/tests/data/golden/parrot.jsonl"));
+  EXPECT_TRUE(fs::exists(folder / "tree/build/envs/CMakeFiles/lethe_envs.dir/envs/parrot.cpp.o"));
 }
 
 TEST(Documentation, ShowsTheExamplePluginAsItIs) {
