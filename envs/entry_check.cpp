@@ -1,5 +1,6 @@
 #include "envs/entry_check.h"
 
+#include <algorithm>
 #include <regex>
 
 namespace lethe::envs {
@@ -18,6 +19,13 @@ void CheckId(const Entry& entry) {
                       entry.family, end));
 }
 
+void CheckNames(const Entry& entry, const std::vector<std::string>& names) {
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    Require(!name->empty(), entry, "it has an action without a name");
+    Require(std::find(names.begin(), name, *name) == name, entry, fmt::format("it has two actions \"{}\"", *name));
+  }
+}
+
 void CheckSpec(const Entry& entry, const Spec& spec) {
   Require(spec.family == entry.family && spec.version == entry.version, entry,
           fmt::format("its spec is that of {} version {}", spec.family, spec.version));
@@ -25,14 +33,25 @@ void CheckSpec(const Entry& entry, const Spec& spec) {
           fmt::format("it has {} actions; allowed: 1..256", spec.num_actions));
   Require(spec.action_names.size() == static_cast<size_t>(spec.num_actions), entry,
           fmt::format("it has {} actions, but names for {}", spec.num_actions, spec.action_names.size()));
+  CheckNames(entry, spec.action_names);
   Require(!spec.tokens.empty(), entry, "its observation has no token");
   for (const TokenSpec& token : spec.tokens) {
+    Require(!token.meaning.empty(), entry, "it has a token without a meaning");
     Require(token.vocabulary >= 2 && token.vocabulary <= 256, entry,
             fmt::format("the token \"{}\" has {} values; allowed: 2..256", token.meaning, token.vocabulary));
   }
   Require(std::ranges::find(spec.metric_names, spec.score_metric) != spec.metric_names.end(), entry,
           fmt::format("its score metric {} is not among its metrics", spec.score_metric));
   Require(spec.metric_names.back() == "steps", entry, "its last metric is not \"steps\"");
+}
+
+void CheckCurriculum(const Entry& entry, const Spec& spec, const Params& params) {
+  if (spec.curriculum_parameter.empty()) return;
+  const Json values = params.ToJson();
+  Require(values.contains(spec.curriculum_parameter) && values[spec.curriculum_parameter].is_number_integer(), entry,
+          fmt::format("its curriculum parameter {} is none of its integer parameters", spec.curriculum_parameter));
+  Require(spec.curriculum_min <= spec.curriculum_max, entry,
+          fmt::format("its curriculum goes from {} to {}", spec.curriculum_min, spec.curriculum_max));
 }
 
 void CheckTokens(const Entry& entry, const Spec& spec, const std::vector<uint8_t>& observation) {
@@ -42,15 +61,53 @@ void CheckTokens(const Entry& entry, const Spec& spec, const std::vector<uint8_t
   }
 }
 
-void CheckPlay(const Entry& entry, EnvBatch& batch) {
-  std::vector<uint8_t> observation(batch.spec().tokens.size());
+// Memory for one observation and more, that tells what was written.
+struct Canvas {
+  Canvas(const Spec& spec, uint8_t fill) : num_tokens(spec.tokens.size()), fill(fill), bytes(num_tokens + 64, fill) {}
+
+  bool GuardUntouched() const {
+    return std::all_of(bytes.begin() + num_tokens, bytes.end(), [&](uint8_t byte) { return byte == fill; });
+  }
+  // The tokens; fills the memory again.
+  std::vector<uint8_t> Take() {
+    std::vector<uint8_t> tokens(bytes.begin(), bytes.begin() + num_tokens);
+    std::ranges::fill(bytes, fill);
+    return tokens;
+  }
+
+  ptrdiff_t num_tokens;
+  uint8_t fill;
+  std::vector<uint8_t> bytes;
+};
+
+// The tokens of a start and a step over memory full of `fill`.
+std::vector<uint8_t> Play(const Entry& entry, EnvBatch& batch, uint8_t fill) {
+  Canvas canvas(batch.spec(), fill);
   uint8_t action = 0, terminated = 0, truncated = 0, episode_start = 0;
   float reward = 0;
-  batch.Reset(observation.data());
-  CheckTokens(entry, batch.spec(), observation);
+  const auto take = [&] {
+    Require(canvas.GuardUntouched(), entry,
+            fmt::format("it writes more than the {} tokens of its spec", canvas.num_tokens));
+    return canvas.Take();
+  };
+  batch.Reset(canvas.bytes.data());
+  std::vector<uint8_t> played = take();
+  CheckTokens(entry, batch.spec(), played);
   batch.Oracle(&action);
-  batch.Step(&action, {observation.data(), &reward, &terminated, &truncated, &episode_start});
-  CheckTokens(entry, batch.spec(), observation);
+  batch.Step(&action, {canvas.bytes.data(), &reward, &terminated, &truncated, &episode_start});
+  const std::vector<uint8_t> stepped = take();
+  CheckTokens(entry, batch.spec(), stepped);
+  played.insert(played.end(), stepped.begin(), stepped.end());
+  return played;
+}
+
+// Twice, over bytes that are both tokens everywhere: what is not written differs.
+void CheckPlay(const Entry& entry, const Params& params) {
+  const auto batch = entry.make_batch(params, {}), again = entry.make_batch(params, {});
+  const auto played = Play(entry, *batch, 0), repeated = Play(entry, *again, 1);
+  const auto place = std::ranges::mismatch(played, repeated).in1 - played.begin();
+  Require(played == repeated, entry,
+          fmt::format("token {} is not written, or not the same with the same seed", place % batch->num_tokens()));
 }
 
 }  // namespace
@@ -65,7 +122,8 @@ void CheckEntry(const Entry& entry) {
   const auto batch = entry.make_batch(*params, {});
   Require(batch != nullptr, entry, "it makes no batch");
   CheckSpec(entry, batch->spec());
-  CheckPlay(entry, *batch);
+  CheckCurriculum(entry, batch->spec(), *params);
+  CheckPlay(entry, *params);
 }
 
 }  // namespace lethe::envs

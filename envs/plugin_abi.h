@@ -31,7 +31,8 @@ struct PluginAbi {
 inline constexpr uint64_t kPluginMagic = 0x6C65746865656E76;  // "letheenv"
 
 /// Goes up with every change of a class that crosses the border, comments apart: EnvBatch, Params, OptionVisitor,
-/// Registry, Entry, Spec, BatchOptions, StepOutput, Picture, Stream. Sizes alone do not show an exchanged function.
+/// Registry, Entry, Change, Scores, Spec, TokenSpec, BatchOptions, StepOutput, Picture, Cell, Stream, and of configs
+/// Range and OneOf. Sizes alone do not show an exchanged function.
 inline constexpr uint32_t kPluginVersion = 1;
 
 namespace detail {
@@ -95,6 +96,12 @@ inline constexpr AbiFact kFacts[] = {
     {"size of StepOutput", nullptr, sizeof(StepOutput)},
     {"size of Picture", nullptr, sizeof(Picture)},
     {"size of Stream", nullptr, sizeof(Stream)},
+    {"size of Range", nullptr, sizeof(configs::Range)},
+    {"size of OneOf", nullptr, sizeof(configs::OneOf)},
+    {"size of Change", nullptr, sizeof(Change)},
+    {"size of Scores", nullptr, sizeof(Scores)},
+    {"size of Cell", nullptr, sizeof(Cell)},
+    {"size of TokenSpec", nullptr, sizeof(TokenSpec)},
     {"size of EnvBatch", nullptr, sizeof(EnvBatch)},
 };
 

@@ -1,7 +1,10 @@
 #include "envs/threaded_batch.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -29,9 +32,19 @@ T WaitForChange(const std::atomic<T>& atomic, T old) {
   return atomic.load(std::memory_order_acquire);
 }
 
+// Forks that led to this process, since the first batch was made.
+std::atomic<uint32_t> forks{0};
+
+uint32_t CountForks() {
+  static const int error = ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  if (error != 0) throw std::system_error(error, std::generic_category(), "pthread_atfork");
+  return forks.load(std::memory_order_relaxed);
+}
+
 }  // namespace
 
-ThreadedBatch::ThreadedBatch(std::unique_ptr<EnvBatch> batch, int threads) : batch_(std::move(batch)) {
+ThreadedBatch::ThreadedBatch(std::unique_ptr<EnvBatch> batch, int threads)
+    : batch_(std::move(batch)), forks_(CountForks()) {
   if (threads < 1) throw std::invalid_argument(fmt::format("threads is {}; allowed: >= 1", threads));
   threads = std::min(threads, size());
   errors_.resize(threads);
@@ -43,7 +56,14 @@ ThreadedBatch::ThreadedBatch(std::unique_ptr<EnvBatch> batch, int threads) : bat
   }
 }
 
-ThreadedBatch::~ThreadedBatch() { Stop(); }
+ThreadedBatch::~ThreadedBatch() { LostWorkers() ? Forget() : Stop(); }
+
+bool ThreadedBatch::LostWorkers() const { return !workers_.empty() && forks.load(std::memory_order_relaxed) != forks_; }
+
+// Neither joined nor detached: the system may have given the handle of a lost thread to a new one.
+void ThreadedBatch::Forget() {
+  for (std::thread& worker : workers_) std::construct_at(&worker);
+}
 
 void ThreadedBatch::Stop() {
   job_.stop = true;
@@ -53,6 +73,8 @@ void ThreadedBatch::Stop() {
 }
 
 void ThreadedBatch::StepRows(int first, int end, const uint8_t* actions, const StepOutput& out) {
+  if (LostWorkers())
+    throw std::runtime_error("this batch was made before a fork and its threads stayed behind; make it after the fork");
   job_ = {first, end, actions, out};
   working_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);

@@ -21,7 +21,8 @@ namespace lethe::envs {
 /// Errors: those of EnvBatch. An exception in a worker ends the step of its share; StepRows rethrows the first one
 /// after all shares have ended.
 /// Threads: one caller at a time, StepRows included. Workers live from construction to destruction. A process that
-/// was forked has none of them and cannot use the batch.
+/// was forked has none of them: where there are several threads, StepRows of a batch made before the fork throws
+/// std::runtime_error in it. All else works, the destructor included.
 class ThreadedBatch final : public EnvBatch {
  public:
   /// `threads` counts the caller; more than there are rows are not started.
@@ -66,11 +67,14 @@ class ThreadedBatch final : public EnvBatch {
     bool stop = false;
   };
 
+  bool LostWorkers() const;
   void Stop();
+  void Forget();
   void Work(int share);
   void StepShare(int share) noexcept;
 
   const std::unique_ptr<EnvBatch> batch_;
+  const uint32_t forks_;  // those that had led to this process at construction
   Job job_;
   std::vector<std::exception_ptr> errors_;      // one per share
   alignas(64) std::atomic<uint32_t> round_{0};  // number of the job to be done

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/child_process.h"
 #include "tests/envs/play.h"
 
 namespace lethe::envs {
@@ -79,6 +80,24 @@ TEST(ThreadsBatch, MayBeDestroyedAtAnyTime) {
     Buffers buffers(*batch);
     for (int t = 0; t < i % 3; ++t) buffers.Step(*batch);
   }
+}
+
+TEST(ThreadsBatch, IsRefusedAfterAForkAndMayBeDestroyedThere) {
+  auto batch = MakeThreaded("Corridor-v0", 8, 3), alone = MakeThreaded("Corridor-v0", 8, 1);
+  Buffers buffers(*batch);
+  buffers.Step(*batch);
+  const std::string seen = tests::MessageFromChild([&] {
+    ::alarm(10);  // rather than wait for ever
+    const auto saved = batch->Save();
+    const std::string error = ErrorOf([&] { buffers.Step(*batch); });
+    const bool same = batch->Save() == saved;
+    batch.reset();
+    Buffers(*alone).Step(*alone);
+    throw std::runtime_error(fmt::format("{} ({})", error, same));
+  });
+  EXPECT_THAT(seen, HasSubstr("made before a fork"));
+  EXPECT_THAT(seen, HasSubstr("(true)"));
+  EXPECT_EQ(ErrorOf([&] { buffers.Step(*batch); }), "");
 }
 
 /// Rows that throw when they are stepped, until they are told not to; the others count their steps.

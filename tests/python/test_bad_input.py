@@ -1,5 +1,6 @@
 """Bad input is an exception that names it, and changes nothing."""
 
+import ctypes
 import json
 
 import gymnasium
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import lethe
-from support import history, random_actions
+from support import assert_equal, history, random_actions
 
 SHORT = "Corridor-Short-v0"
 
@@ -39,7 +40,7 @@ def env():
         (ValueError, "seed is 18446744073709551616; allowed: 0..18446744073709551615", {"seed": 2**64}),
         (TypeError, "seed is 1.5", {"seed": 1.5}),
         (ValueError, "first_index is -1", {"first_index": -1}),
-        (ValueError, "first_index is 4294967295", {"first_index": 2**32 - 1}),
+        (ValueError, "first_index is 4294967294; allowed: 0..4294967293", {"first_index": 2**32 - 2}),
         (ValueError, 'purpose is "test"; allowed: train, evaluate or demonstrate', {"purpose": "test"}),
         (ValueError, "autoreset_mode is 'disabled'; allowed: 'next_step', 'same_step'", {"autoreset_mode": "disabled"}),
         (ValueError, "autoreset_mode is", {"autoreset_mode": gymnasium.vector.AutoresetMode.DISABLED}),
@@ -65,6 +66,9 @@ def test_what_cannot_be_made(error, message, arguments):
     [
         (ValueError, "action of row 2 is 4; allowed: 0..3", np.array([0, 0, 4, 0], np.uint8)),
         (ValueError, "action of row 1 is -1; allowed: 0..3", np.array([0, -1, 0, 0])),
+        (ValueError, "action of row 2 is -1; allowed: 0..3", np.array([0, 0, -1, 0], np.int8)),
+        (ValueError, "action of row 0 is -128; allowed: 0..3", np.array([-128, 0, 0, 0], np.int8)),
+        (ValueError, "action of row 1 is -2", (ctypes.c_int8 * 4)(0, -2, 0, 0)),
         (ValueError, "action of row 3 is 256; allowed: 0..3", np.array([0, 0, 0, 256])),
         (ValueError, "action of row 3 is 4294967296", np.array([0, 0, 0, 2**32])),
         (ValueError, "action of row 0 is 18446744073709551615", np.array([2**64 - 1, 0, 0, 0], np.uint64)),
@@ -114,6 +118,27 @@ def test_action_of_one_environment(error, message, action):
     assert message in str(raised.value)
     assert (env.level(), env.text()) == (level, text)
     env.step(1)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("seed", [None, 5])
+@pytest.mark.parametrize("error, level", [(ValueError, "{"), (TypeError, {}), (TypeError, None)])
+def test_level_of_one_environment(error, level, seed, begun):
+    env, other = (gymnasium.make(f"lethe/{SHORT}", seed=1).unwrapped for _ in range(2))
+    for each in [env, other]:
+        if begun:
+            each.reset(seed=2)
+            each.step(1)
+    random = env._np_random
+    with pytest.raises(error):
+        env.reset(seed=seed, options={"level": level})
+    assert env._core.save() == other._core.save() and env._np_random is random
+    if not begun:
+        with pytest.raises(RuntimeError, match="call reset"):
+            env.step(1)
+        env.reset()
+        other.reset()
+    assert_equal(env.step(1), other.step(1))
 
 
 @pytest.mark.parametrize("row", [-1, 4, 10**30])

@@ -1,4 +1,5 @@
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -17,6 +18,14 @@ def test_the_import_loads_little():
     code = "import sys, gymnasium; before = set(sys.modules); import lethe; print(*sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert loaded == ["lethe", "lethe._native", "lethe.task"]
+
+
+def test_the_build_takes_the_versions_that_are_tested():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    build_system = (root / "pyproject.toml").read_text().split("[project]")[0]
+    pins = [pin.replace("-", "_") for pin in re.findall(r'"([\w-]+==[\w.]+)"', build_system)]
+    assert len(pins) == 2
+    assert set(pins) <= set((root / "tools/setup/python.txt").read_text().split("\n"))
 
 
 def test_registered_ids_stay():

@@ -9,6 +9,8 @@ import pytest
 
 import lethe
 
+if "LETHE_TEST_PLUGINS" not in os.environ:
+    pytest.skip("LETHE_TEST_PLUGINS is not set", allow_module_level=True)
 PLUGINS = pathlib.Path(os.environ["LETHE_TEST_PLUGINS"])
 
 

@@ -1,3 +1,5 @@
+import ctypes
+import os
 import threading
 import tracemalloc
 
@@ -149,6 +151,15 @@ def test_integer_actions_of_any_type_and_layout(dtype):
     assert_equal(history(envs[2], [list(map(int, action)) for action in actions]), expected)
 
 
+@pytest.mark.parametrize("type", [ctypes.c_uint8, ctypes.c_int16, ctypes.c_int32, ctypes.c_long, ctypes.c_ulonglong])
+def test_actions_of_other_libraries(type):
+    env, other = (lethe.make_vec(SHORT, 6, seed=2) for _ in range(2))
+    env.reset()
+    other.reset()
+    for action in random_actions(env, 9):
+        assert_equal(env.step((type * 6)(*action.tolist())), other.step(action))
+
+
 # --- Levels.
 
 
@@ -235,14 +246,19 @@ def test_saved_and_restored_it_has_the_same_future(id, mode):
     env.reset()
     actions = random_actions(env, 50)
     history(env, actions[:20])
-    saved, present = env.save(), copied(env.step(actions[20])[:4])
+    saved, final = env.save(), copied(env.final_observations)
+    present = copied(env.step(actions[20])[:4])
+    for action in actions[:20]:  # ends episodes, so that the last observations are others
+        env.step(action)
     env.restore(saved)
+    assert_equal(env.final_observations, final)
     assert_equal(env.step(actions[20])[:4], present)
     expected, memoryless = history(env, actions[21:]), env.memoryless().copy()
 
     other = lethe.make_vec(id, 3, threads=2, seed=9, autoreset_mode=mode, max_steps=6)
     observations = other.reset()[0]
     other.restore(saved)
+    assert_equal(other.final_observations, final)
     assert other.save() == saved
     assert_equal(other.step(actions[20])[:4], present)
     assert_equal(history(other, actions[21:]), expected)
@@ -280,6 +296,28 @@ def test_cues_tell_where_the_secret_is_seen():
 
 
 # --- Threads.
+
+
+def test_threads_stay_with_the_process_that_made_them():
+    env, spare = (lethe.make_vec(SHORT, 8, threads=2, seed=1) for _ in range(2))
+    env.reset()
+    env.step([1] * 8)
+    child = os.fork()
+    if child == 0:
+        try:
+            with pytest.raises(RuntimeError, match="made before a fork"):
+                env.step([1] * 8)
+            new = lethe.make_vec(SHORT, 8, threads=2, seed=1)
+            env.close()
+            spare.reset(seed=1)  # makes its threads anew
+            for each in [new, spare]:
+                each.step([1] * 8)
+                each.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    env.step([1] * 8)
 
 
 def test_another_thread_runs_meanwhile_but_may_not_use_the_same_environment():

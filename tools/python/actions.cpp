@@ -1,8 +1,11 @@
 #include "tools/python/actions.h"
 
+#include <bit>
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -58,7 +61,7 @@ bool NarrowAll(const char* from, Py_ssize_t stride, uint8_t* to, int count) {
   for (int row = 0; row < count; ++row) {
     const T value = ValueAt<T>(from, stride, row);
     to[row] = static_cast<uint8_t>(value);
-    fit &= static_cast<T>(to[row]) == value;
+    fit &= std::cmp_equal(to[row], value);
   }
   return fit;
 }
@@ -66,23 +69,44 @@ bool NarrowAll(const char* from, Py_ssize_t stride, uint8_t* to, int count) {
 template <class T>
 void Narrow(VectorCore& core, const Py_buffer& view) {
   const auto* from = static_cast<const char*>(view.buf);
-  const Py_ssize_t stride = view.strides[0];
+  const Py_ssize_t stride = view.strides ? view.strides[0] : view.itemsize;  // ctypes gives none
   uint8_t* to = core.actions.data();
   const bool packed = stride == sizeof(T);  // and known to the compiler, which vectorises it
   if (packed ? NarrowAll<T>(from, sizeof(T), to, core.size()) : NarrowAll<T>(from, stride, to, core.size())) return;
   for (int row = 0; row < core.size(); ++row) {
     const T value = ValueAt<T>(from, stride, row);
-    if (static_cast<T>(to[row]) == value) continue;
+    if (std::cmp_equal(to[row], value)) continue;
     if (!core.IgnoresAction(row)) ThrowOutside(core, row, std::to_string(value));
     to[row] = 0;
   }
 }
 
+// How many bytes a letter means depends on the byte order in front of it, and not all who write formats know: the size
+// of the items decides, so that nothing is read beyond them.
+template <class T8, class T16, class T32, class T64>
+void NarrowBySize(VectorCore& core, const Py_buffer& view) {
+  switch (view.itemsize) {
+    case 1:
+      return Narrow<T8>(core, view);
+    case 2:
+      return Narrow<T16>(core, view);
+    case 4:
+      return Narrow<T32>(core, view);
+    case 8:
+      return Narrow<T64>(core, view);
+    default:
+      throw std::invalid_argument(fmt::format("actions have {} bytes each; allowed: 1, 2, 4, 8", view.itemsize));
+  }
+}
+
 // The letter of a struct format of one number in the byte order of the machine; 0 for others.
 char LetterOf(const char* format) {
-  if (*format == '@' || *format == '=') ++format;
+  const char order = std::endian::native == std::endian::little ? '<' : '>';
+  if (*format == '@' || *format == '=' || *format == order) ++format;
   return format[0] != 0 && format[1] == 0 ? format[0] : '\0';
 }
+
+bool IsOneOf(char letter, std::string_view letters) { return letters.find(letter) != std::string_view::npos; }
 
 std::string TypeText(const char* format) {
   switch (LetterOf(format)) {
@@ -104,30 +128,9 @@ std::string TypeText(const char* format) {
 void Take(VectorCore& core, const Py_buffer& view) {
   if (view.ndim != 1 || view.shape[0] != core.size())
     throw std::invalid_argument(fmt::format("actions have shape {}; wanted: ({},)", ShapeText(view), core.size()));
-  switch (LetterOf(view.format)) {
-    case 'B':
-      return Narrow<unsigned char>(core, view);
-    case 'b':
-      return Narrow<signed char>(core, view);
-    case 'H':
-      return Narrow<unsigned short>(core, view);
-    case 'h':
-      return Narrow<short>(core, view);
-    case 'I':
-      return Narrow<unsigned int>(core, view);
-    case 'i':
-      return Narrow<int>(core, view);
-    case 'L':
-      return Narrow<unsigned long>(core, view);
-    case 'l':
-      return Narrow<long>(core, view);
-    case 'Q':
-      return Narrow<unsigned long long>(core, view);
-    case 'q':
-      return Narrow<long long>(core, view);
-    default:
-      break;
-  }
+  const char letter = LetterOf(view.format);
+  if (IsOneOf(letter, "BHILQN")) return NarrowBySize<uint8_t, uint16_t, uint32_t, uint64_t>(core, view);
+  if (IsOneOf(letter, "bhilqn")) return NarrowBySize<int8_t, int16_t, int32_t, int64_t>(core, view);
   const std::string text = fmt::format("actions are {}; wanted: integers, best uint8", TypeText(view.format));
   throw nb::type_error(text.c_str());
 }

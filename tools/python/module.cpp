@@ -78,8 +78,8 @@ auto LookAtRows(VectorCore& core) {
 
 template <auto kMember>
 auto LookAtTokens(VectorCore& core) {
-  const auto rows = (core.*kMember).empty() ? 0 : static_cast<size_t>(core.size());
-  return Look<uint8_t>(core, core.*kMember, {rows, static_cast<size_t>(core.num_tokens())});
+  const auto tokens = static_cast<size_t>(core.num_tokens());
+  return Look<uint8_t>(core, core.*kMember, {(core.*kMember).size() / tokens, tokens});
 }
 
 auto LookAtMetrics(VectorCore& core) {

@@ -15,7 +15,7 @@
 namespace lethe::python {
 namespace {
 
-// An index no row has: the policy's random numbers are not those of a level.
+// An index no row has, as lethe/core.py sees to: the policy's random numbers are not those of a level.
 constexpr uint32_t kPolicyIndex = UINT32_MAX;
 
 std::vector<std::byte> WithChecksum(std::vector<std::byte> bytes) {
@@ -189,7 +189,8 @@ std::vector<std::byte> VectorCore::Save() {
   writer.Write(std::vector<uint64_t>{options_.seed, static_cast<uint64_t>(options_.purpose), options_.first_index,
                                      memoryless_calls_, started_, curriculum_.has_value()});
   writer.Write(std::vector<double>{curriculum_.value_or(0)});
-  for (const auto* bytes : {&observations, &terminated, &truncated, &episode_start, &finished}) writer.Write(*bytes);
+  for (const auto* bytes : {&observations, &final_observations, &terminated, &truncated, &episode_start, &finished})
+    writer.Write(*bytes);
   writer.Write(rewards);
   writer.Write(metrics);
   return WithChecksum(writer.Take());
@@ -203,7 +204,8 @@ void VectorCore::Restore(std::span<const std::byte> bytes) {
   all.Restore(std::as_bytes(std::span(saved_batch)));  // checks the size, so nothing after it fails
   const auto numbers = reader.Read<uint64_t>(6);
   const double curriculum = reader.Read<double>(1)[0];
-  for (auto* to : {&observations, &terminated, &truncated, &episode_start, &finished}) ReadInto(reader, *to);
+  for (auto* to : {&observations, &final_observations, &terminated, &truncated, &episode_start, &finished})
+    ReadInto(reader, *to);
   ReadInto(reader, rewards);
   ReadInto(reader, metrics);
   options_.seed = numbers[0];

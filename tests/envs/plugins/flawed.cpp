@@ -49,8 +49,14 @@ struct Told {
     spec.version = kVersion;
     spec.num_actions = 2;
     spec.action_names = {"left", "right"};
+    if (Flaw() == "action_name") spec.action_names[1] = "";
+    if (Flaw() == "same_names") spec.action_names[1] = "left";
     spec.tokens = {{"what pays: nothing to see, left, right", 3}};
+    if (Flaw() == "meaning") spec.tokens[0].meaning = "";
     spec.metric_names = {Flaw() == "metrics" ? "failure" : "success"};
+    if (Flaw() == "curriculum") spec.curriculum_parameter = "tmies";
+    if (Flaw() == "curriculum_type") spec.curriculum_parameter = "hint";
+    if (Flaw() == "curriculum_range") spec.curriculum_parameter = "times", spec.curriculum_min = 2;
     return spec;
   }
   void Reset(State& state, Stream& random) const { state = {0, static_cast<int32_t>(random.Below(2))}; }
@@ -64,6 +70,8 @@ struct Told {
     return {.reward = action == state.right ? 1.0 : 0.0, .terminated = true};
   }
   uint8_t* Observe(const State& state, uint8_t* tokens) const {
+    if (Flaw() == "more_tokens") tokens[9] = 0;
+    if (Flaw() == "unwritten") return tokens + 1;
     *tokens = Flaw() == "tokens" ? 7 : IsCue(state) ? static_cast<uint8_t>(1 + state.right) : 0;
     return tokens + 1;
   }

@@ -24,7 +24,7 @@ def make_core(
     num_envs = integer("num_envs", num_envs, 1, 2**31 - 1)
     threads = integer("threads", threads, 1, 1024)
     seed = random_seed() if seed is None else checked_seed(seed)
-    first_index = integer("first_index", first_index, 0, 2**32 - 1)
+    first_index = integer("first_index", first_index, 0, 2**32 - 1 - num_envs)  # the last index is the policy's
     return _native.VectorCore(env_id, num_envs, threads, seed, str(purpose), first_index, same_step, params)
 
 

@@ -55,14 +55,28 @@ class Env(gymnasium.Env):
         refuse_unknown(options, "level")
         if seed is not None:
             seed = checked_seed(seed)
-            super().reset(seed=seed)
-            self._core.reseed(seed)
-        else:
-            self._core.reset()
-        self._running = True
         if "level" in options:
-            self._core.load_level(0, options["level"])
+            self._begin_level(seed, options["level"])
+        else:
+            self._begin(seed)
+        super().reset(seed=seed)
+        self._running = True
         return self._observation.copy(), {}
+
+    def _begin(self, seed: int | None) -> None:
+        if seed is None:
+            self._core.reset()
+        else:
+            self._core.reseed(seed)
+
+    def _begin_level(self, seed: int | None, level: str) -> None:
+        before = self._core.save()
+        try:
+            self._begin(seed)
+            self._core.load_level(0, level)
+        except Exception:  # a bad level: as if nothing had been asked
+            self._core.restore(before)
+            raise
 
     def oracle(self) -> int:
         """The oracle's action."""

@@ -33,7 +33,8 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     params: parameters of the environment, see task.params.
 
     Not for several threads at once: a call during another thread's step is refused (RuntimeError). Steps release
-    Python's lock. After a fork, only the process that made it may step it with threads > 1.
+    Python's lock. With threads > 1 only the process that made it can step it; in one that was forked that is
+    refused too, until reset with a seed.
     """
 
     def __init__(
