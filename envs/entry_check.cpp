@@ -63,7 +63,10 @@ void CheckTokens(const Entry& entry, const Spec& spec, const std::vector<uint8_t
 
 // Memory for one observation and more, that tells what was written.
 struct Canvas {
-  Canvas(const Spec& spec, uint8_t fill) : num_tokens(spec.tokens.size()), fill(fill), bytes(num_tokens + 64, fill) {}
+  Canvas(const Spec& spec, uint8_t filled_with)
+      : num_tokens(static_cast<ptrdiff_t>(spec.tokens.size())),
+        fill(filled_with),
+        bytes(spec.tokens.size() + 64, filled_with) {}
 
   bool GuardUntouched() const {
     return std::all_of(bytes.begin() + num_tokens, bytes.end(), [&](uint8_t byte) { return byte == fill; });

@@ -334,7 +334,8 @@ TEST(Instruction, DrawsFillersAlikeAtAnyNoise) {
   std::map<int, int> counts;
   int draws = 0;
   for (int row = 0; row < kRows; ++row) {
-    for (const Json& word : Json::parse(batch->LevelJson(row))["words"]) {
+    const Json level = Json::parse(batch->LevelJson(row));
+    for (const Json& word : level["words"]) {
       if (word.get<int>() > 20) ++counts[word.get<int>()], ++draws;
     }
   }
