@@ -15,8 +15,8 @@ constexpr const char* kDetails =
                             written by memset. Medians of 7 measurements. Without IDs: the first of each family.
 lethe bench train           trains on Corridor-v0 without writing anything and tells environment steps per second of
                             wall time, sampled and learnt. Spans are pinned, so that every layer holds 8, 32 and 190
-                            living memories in turn. The arithmetic of a step is counted; `of limit` is its rate as a share of
-                            what plain float32 matrix products reach on the same threads right before.
+                            living memories in turn. The arithmetic of a step is counted; `of limit` is its rate as a
+                            share of what plain float32 matrix products reach on the same threads right before.
 
 Examples:
   lethe bench envs
