@@ -74,8 +74,8 @@ class EnvBatch {
 
   /// The oracle's action for each row's present state, [size].
   virtual void Oracle(uint8_t* actions) const = 0;
-  /// The actions of a policy that sees nothing but these observations, [size * num_tokens] -> [size]: the best there is,
-  /// or a good one where the best is not known. It may draw from `random`.
+  /// The actions of a policy that sees nothing but these observations, [size * num_tokens] -> [size]: the best there
+  /// is, or a good one where the best is not known. It may draw from `random`.
   virtual void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const = 0;
   /// True if the row's present observation shows the secret that has to be remembered.
   virtual bool IsCue(int row) const = 0;

@@ -79,7 +79,9 @@ int Run(const std::string& program, const std::vector<std::string>& words) {
   } catch (const configs::OptionError& error) {
     return Fail(2, error.what());
   } catch (const std::bad_alloc&) {
-    return Fail(1, "out of memory; what helps: fewer environments (train.num_envs), smaller levels, memory.dim or memory.span_limit");
+    return Fail(1,
+                "out of memory; what helps: fewer environments (train.num_envs), smaller levels, memory.dim or "
+                "memory.span_limit");
   } catch (const std::exception& error) {
     return Fail(1, error.what());
   }
