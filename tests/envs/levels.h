@@ -49,12 +49,6 @@ inline std::vector<uint8_t> Observation(const EnvBatch& batch) {
   return tokens;
 }
 
-inline BatchPolicy MemorylessPolicy(uint64_t seed) {
-  return [random = Stream(seed, Purpose::kTrain, 0, 0)](const EnvBatch& batch, Buffers& buffers) mutable {
-    batch.Memoryless(buffers.observations.data(), random, buffers.actions.data());
-  };
-}
-
 /// Lets the oracle finish the episode of a batch of one; steps from the last observation that is a cue to the last
 /// action.
 inline int64_t StepsFromCueToEnd(EnvBatch& batch) {

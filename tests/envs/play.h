@@ -63,6 +63,12 @@ inline BatchPolicy OraclePolicy() {
   return [](const EnvBatch& batch, Buffers& buffers) { batch.Oracle(buffers.actions.data()); };
 }
 
+inline BatchPolicy MemorylessPolicy(uint64_t seed) {
+  return [random = Stream(seed, Purpose::kTrain, 0, 0)](const EnvBatch& batch, Buffers& buffers) mutable {
+    batch.Memoryless(buffers.observations.data(), random, buffers.actions.data());
+  };
+}
+
 /// Mean of one metric over the first `episodes` episodes of every row; no row counts more than another.
 inline double MeanMetric(EnvBatch& batch, const BatchPolicy& policy, int episodes, const std::string& metric) {
   Buffers buffers(batch);

@@ -87,13 +87,9 @@ TEST_F(Echo, BadParametersAndLevelsAreRefused) {
 
 // The statement of its table, 4,000 episodes: four standard errors of room.
 TEST_F(Echo, ScoresAreThoseStated) {
-  const BatchPolicy memoryless = [random = Stream(1, Purpose::kTrain, 0, 0)](const EnvBatch& batch,
-                                                                             Buffers& buffers) mutable {
-    batch.Memoryless(buffers.observations.data(), random, buffers.actions.data());
-  };
   const Scores& scores = Find("Echo-v0").scores;
   EXPECT_EQ(MeanSuccess("Echo-v0", OraclePolicy()), scores.oracle);
-  EXPECT_NEAR(MeanSuccess("Echo-v0", memoryless), scores.memoryless, 4 * StandardError(0.25, 4000));
+  EXPECT_NEAR(MeanSuccess("Echo-v0", MemorylessPolicy(1)), scores.memoryless, 4 * StandardError(0.25, 4000));
   EXPECT_NEAR(MeanSuccess("Echo-v0", RandomPolicy(1)), scores.random, 4 * StandardError(0.25, 4000));
   EXPECT_NEAR(scores.random, (1 - std::pow(1 / 5.0, 4)) / 4, 1e-9);
 }

@@ -364,12 +364,6 @@ TEST(Portal, StatedScoresAreThoseOfTheFormulas) {
   EXPECT_NEAR(Find("Portal-Short-v0").scores.memoryless, FairCoinDepth(10), 1e-4);
 }
 
-BatchPolicy MemorylessPolicy(uint64_t seed) {
-  return [random = Stream(seed, Purpose::kTrain, 0, 0)](const EnvBatch& batch, Buffers& buffers) mutable {
-    batch.Memoryless(buffers.observations.data(), random, buffers.actions.data());
-  };
-}
-
 constexpr double kDeviation = 1.85;  // of the deepest room with fair coins, measured
 
 TEST(Portal, AFairCoinReachesTheMemorylessBound) {

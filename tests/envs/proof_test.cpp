@@ -39,15 +39,9 @@ TEST_P(ProofTest, RandomActionsReachTheirScore) {
   EXPECT_NEAR(got.mean, entry().scores.random, Tolerance(got));
 }
 
-BatchPolicy MemorylessPolicy() {
-  return [random = Stream(4, Purpose::kTrain, 0, 0)](const EnvBatch& batch, Buffers& buffers) mutable {
-    batch.Memoryless(buffers.observations.data(), random, buffers.actions.data());
-  };
-}
-
 TEST_P(ProofTest, TheStatedMemorylessPolicyDoesNotBeatTheBound) {
   const auto batch = Make(IsLong() ? 1'000 : 5'000, 23);
-  const Estimate got = Play(*batch, MemorylessPolicy());
+  const Estimate got = Play(*batch, MemorylessPolicy(4));
   EXPECT_LE(got.mean, entry().scores.memoryless + Tolerance(got));
   EXPECT_GE(got.mean, entry().scores.random - Tolerance(got));
 }
