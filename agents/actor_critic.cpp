@@ -95,10 +95,12 @@ void ReportMemory(const std::vector<Shard>& shards, UpdateReport& report) {
   for (const Shard& shard : shards) {
     const auto& memory = shard.output.memory;
     const size_t layers = memory.living.sum.size();
-    report.living.sum.resize(layers), report.living.max.resize(layers), report.span_mean.resize(layers);
+    report.living.sum.resize(layers), report.living.max.resize(layers), report.span_mean.resize(memory.spans.size());
     for (size_t l = 0; l < layers; ++l) {
       report.living.sum[l] += memory.living.sum[l];
       report.living.max[l] = std::max(report.living.max[l], memory.living.max[l]);
+    }
+    for (size_t l = 0; l < memory.spans.size(); ++l) {
       report.span_mean[l] += memory.spans[l].mean().item<double>() / static_cast<double>(shards.size());
       const torch::Tensor some = memory.spans[l].select(1, 0).to(torch::kFloat).cpu().contiguous();
       report.span_sample.insert(report.span_sample.end(), some.const_data_ptr<float>(), some.const_data_ptr<float>() + some.numel());
@@ -121,6 +123,7 @@ UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const Actor
   for (size_t k = 0; k < shards.size(); ++k) {
     FillGradients(shards[k], credits[k], moments, options, sums);
     const double share = 1 / static_cast<double>(shards.size());
+    shards[k].grad_aux_loss = share;
     if (options.span_loss == "ramp") {
       const double rows = static_cast<double>(shards[k].rollout->rows);
       shards[k].grad_ramp_sum = share * options.span_weight / (options.ramp * options.block * rows);

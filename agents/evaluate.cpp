@@ -87,7 +87,7 @@ class Players {
         tally_.living[l] += living[l][row];
         tally_.living_max[l] = std::max(tally_.living_max[l], static_cast<double>(living[l][row]));
         tally_.resident[l] += static_cast<double>(banked[l]) / static_cast<double>(rows_) + static_cast<double>(t);
-        (cues_[row] != 0 ? tally_.cue : tally_.other)[l] += spans[l][row];
+        if (!spans.empty()) (cues_[row] != 0 ? tally_.cue : tally_.other)[l] += spans[l][row];
       }
     }
   }

@@ -16,20 +16,6 @@ using configs::Range;
 
 constexpr double kMany = 1e15;
 
-void VisitMemory(RunOptions& o, Options& v) {
-  auto& m = o.memory;
-  v("layers", m.layers, Range{1, 64}, "transformer layers");
-  v("dim", m.dim, Range{1, 8192}, "width of the stream");
-  v("heads", m.heads, Range{1, 64}, "attention heads; must divide dim");
-  v("ffn", m.ffn, Range{1, 65536}, "width of the feed-forward part");
-  v("span_limit", m.span_limit, Range{1, 1e9}, "longest span L, steps");
-  v("ramp", m.ramp, Range{1, 1e6}, "a memory fades out over this many steps R after its span");
-  v("initial_span", m.initial_span, Range{1e-6, 0.999999}, "spans start at this share of span_limit");
-  v("positions", o.positions, Range{0, 65536}, "nearest ages with a learned position; 0: unroll_length");
-  v("pre_norm", m.pre_norm, Any{}, "normalise before each part instead of after");
-  v("span_pre_division", m.span_pre_division, Range{1e-3, 1e6}, "divides the span predictor's product; for large span_limit");
-}
-
 void VisitTrain(RunOptions& o, Options& v) {
   auto& t = o.train;
   auto& l = o.loss;
@@ -108,7 +94,7 @@ void RunOptions::Visit(Options& v) {
     s("id", env.id, OneOf{envs::Ids()}, "environment; `lethe envs` lists them");
     env.params->Visit(s);
   }, "environment and its parameters");
-  v.Section("memory", [this](Options& s) { VisitMemory(*this, s); }, "Expire-Span Transformer");
+  v.Section("memory", memory, "what the policy remembers with");
   v.Section("train", [this](Options& s) { VisitTrain(*this, s); }, "actors and learner");
   v.Section("optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser while learning");
   v.Section("curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder levels as the score allows");
@@ -125,14 +111,18 @@ void RunOptions::SetEnv(const std::string& id) {
 }
 
 void RunOptions::Resolve() {
-  memory.positions = positions > 0 ? positions : train.unroll_length;
-  Require(memory.dim % memory.heads == 0, fmt::format("memory.heads: got {}, allowed: a divisor of memory.dim = {}", memory.heads, memory.dim));
-  memory.head_dim = memory.dim / memory.heads;
+  memory.options->block = train.unroll_length;
+  memory.options->Check();
   Require(train.num_envs % train.actors == 0,
           fmt::format("train.num_envs: got {}, allowed: a multiple of train.actors = {}", train.num_envs, train.actors));
   Require(train.max_steps > 0 || consolidate.max_steps > 0,
           "train.max_steps: got 0, allowed: more than 0 unless consolidate.max_steps is; there is nothing to do");
-  loss.ramp = consolidate.price.ramp = memory.ramp;
+  const double ramp = memory.options->Ramp();
+  Require(ramp > 0 || loss.span_weight == 0,
+          fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
+  Require(ramp > 0 || consolidate.max_steps == 0,
+          fmt::format("consolidate.max_steps: memory.core = {} predicts no spans to shorten, allowed: 0", memory.name));
+  loss.ramp = consolidate.price.ramp = ramp > 0 ? ramp : 1;
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();
   const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
@@ -153,6 +143,7 @@ std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document) {
   } catch (const std::invalid_argument& error) {
     throw configs::OptionError(document.Where("env.id"), fmt::format("key `env.id`: {}", error.what()));
   }
+  ReadCoreName(document, options->memory);
   configs::Options all;
   options->Visit(all);
   all.Read(document);
@@ -171,7 +162,7 @@ PolicyOptions MakePolicyOptions(const RunOptions& options) {
   PolicyOptions policy;
   for (const envs::TokenSpec& token : spec.tokens) policy.vocabularies.push_back(token.vocabulary);
   policy.num_actions = spec.num_actions;
-  policy.memory = options.memory;
+  policy.memory = options.memory.options;
   return policy;
 }
 

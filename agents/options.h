@@ -5,6 +5,7 @@
 
 #include "agents/actor_critic.h"
 #include "agents/consolidation.h"
+#include "agents/core_options.h"
 #include "agents/curriculum.h"
 #include "agents/optimizer.h"
 #include "agents/policy.h"
@@ -25,8 +26,7 @@ struct RunOptions {
     std::unique_ptr<envs::Params> params;  ///< of that id
   } env;
 
-  memory::ExpireSpanOptions memory;
-  int64_t positions = 0;  ///< memory.positions as given; 0: the unroll length
+  CoreChoice memory;
 
   struct Train {
     int64_t num_envs = 64, actors = 2, learner_threads = 2, unroll_length = 32, max_policy_lag = 0;
@@ -52,11 +52,11 @@ struct RunOptions {
     double live_seconds = 5;
   } log;
 
-  /// Options that hold for env.id; call SetEnv first (ReadRunOptions does).
+  /// Options that hold for env.id and memory.core; call SetEnv and memory.Set first (ReadRunOptions does).
   void Visit(configs::Options& options);
   /// Makes env.params of this id. Errors: std::invalid_argument with the nearest id.
   void SetEnv(const std::string& id);
-  /// Copies what follows from other options (positions, ramp of the charges) and checks the rules between them.
+  /// Copies what follows from other options (the block, ramp of the charges) and checks the rules between them.
   /// Errors: std::invalid_argument naming the option, its value and what is allowed.
   void Resolve();
 };

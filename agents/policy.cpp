@@ -7,9 +7,9 @@ namespace lethe::agents {
 using torch::Tensor;
 
 Policy::Policy(const PolicyOptions& options) : options_(options) {
-  encoder_ = register_module("encoder", std::make_shared<TokenEncoder>(options.vocabularies, options.memory.dim));
-  core_ = register_module("memory", std::make_shared<memory::ExpireSpan>(options.memory));
-  const int64_t dim = options.memory.dim;
+  const int64_t dim = options.memory->dim;
+  encoder_ = register_module("encoder", std::make_shared<TokenEncoder>(options.vocabularies, dim));
+  core_ = register_module("memory", options.memory->Make());
   // Small logits at the start: a nearly uniform policy explores.
   Tensor head = torch::randn({options.num_actions + 1, dim}) / std::sqrt(static_cast<double>(dim));
   head.slice(0, 0, options.num_actions).mul_(0.01);
@@ -18,9 +18,9 @@ Policy::Policy(const PolicyOptions& options) : options_(options) {
 }
 
 Policy::Output Policy::Forward(const Tensor& observations, const Tensor& episode_start, const memory::StatePtr& state,
-                               bool want_state) const {
+                               bool want_state, uint64_t noise) const {
   Output output;
-  output.memory = core_->Forward(encoder_->Forward(observations), episode_start, state, 1, want_state);
+  output.memory = core_->Forward(encoder_->Forward(observations), episode_start, state, 1, want_state, noise);
   output.head = Head(output.memory.y);
   return output;
 }

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "agents/encoder.h"
-#include "memory/expire_span.h"
+#include "memory/core.h"
+#include "memory/core_options.h"
 
 namespace lethe::agents {
 
@@ -14,7 +15,7 @@ namespace lethe::agents {
 struct PolicyOptions {
   std::vector<int> vocabularies;  ///< of the observation's tokens
   int num_actions = 0;
-  memory::ExpireSpanOptions memory;
+  std::shared_ptr<const memory::CoreOptions> memory;
 };
 
 /// Steps a policy through one unroll, without gradients.
@@ -42,8 +43,11 @@ class Policy : public torch::nn::Module {
     memory::BlockOutput memory;
   };
   /// observations [S, B, tokens] u8, episode_start [B, S] u8. The last slot only looks ahead: its step is not remembered.
+  /// noise: see Core::Forward.
   Output Forward(const torch::Tensor& observations, const torch::Tensor& episode_start, const memory::StatePtr& state,
-                 bool want_state = false) const;
+                 bool want_state = false, uint64_t noise = 0) const;
+  /// To be called after every update: see Core::ClampParameters.
+  void ClampParameters() { core_->ClampParameters(); }
 
   const PolicyOptions& options() const { return options_; }
   const memory::Core& core() const { return *core_; }
@@ -53,7 +57,7 @@ class Policy : public torch::nn::Module {
  private:
   const PolicyOptions options_;
   std::shared_ptr<TokenEncoder> encoder_;
-  std::shared_ptr<memory::ExpireSpan> core_;
+  std::shared_ptr<memory::Core> core_;
   torch::Tensor head_, head_bias_;  // [num_actions + 1, dim], [num_actions + 1]
 };
 

@@ -10,11 +10,11 @@ Tensor Bytes(const std::vector<uint8_t>& data, std::vector<int64_t> shape) {
   return torch::from_blob(const_cast<uint8_t*>(data.data()), shape, torch::kUInt8);
 }
 
-void RunForward(const Policy& policy, const memory::StatePtr& state, bool want_state, Shard& shard) {
+void RunForward(const Policy& policy, const memory::StatePtr& state, bool want_state, uint64_t noise, Shard& shard) {
   const Rollout& r = *shard.rollout;
   const Tensor observations = Bytes(r.observations, {r.unroll + 1, r.rows, r.tokens});
   const Tensor start = Bytes(r.episode_start, {r.unroll + 1, r.rows}).t().contiguous();
-  shard.output = policy.Forward(observations, start, state, want_state);
+  shard.output = policy.Forward(observations, start, state, want_state, noise);
   const Tensor head = shard.output.head.detach().cpu().contiguous();
   shard.head.assign(head.const_data_ptr<float>(), head.const_data_ptr<float>() + head.numel());
   shard.grad_head.assign(shard.head.size(), 0.0f);
@@ -31,6 +31,10 @@ void RunBackward(const FlatParameters& parameters, Shard& shard) {
   if (shard.grad_ramp_sum != 0) {
     roots.push_back(out.memory.ramp_sum);
     grads.push_back(torch::full_like(out.memory.ramp_sum, shard.grad_ramp_sum));
+  }
+  if (shard.grad_aux_loss != 0 && out.memory.aux_loss.defined()) {
+    roots.push_back(out.memory.aux_loss);
+    grads.push_back(torch::full_like(out.memory.aux_loss, shard.grad_aux_loss));
   }
   const auto gradients = torch::autograd::grad(roots, parameters.tensors(), grads, false, false, true);
   shard.gradient.assign(static_cast<size_t>(parameters.size()), 0.0f);
@@ -50,13 +54,14 @@ size_t Predecessor(const std::vector<Rollout>& rollouts, size_t k) {
 std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states,
                                           bool want_state) {
   std::vector<Shard> shards(rollouts.size());
+  const auto noise_of = [this](size_t k) { return noise_ == 0 ? 0 : noise_ + 2 * k; };  // odd, so never 0
   pool_.Run(static_cast<int>(shards.size()), [&](int i) {
     const auto k = static_cast<size_t>(i);
     shards[k].rollout = &rollouts[k];
-    if (states[k] != nullptr) RunForward(policy_, states[k], want_state, shards[k]);
+    if (states[k] != nullptr) RunForward(policy_, states[k], want_state, noise_of(k), shards[k]);
   });
   for (size_t k = 1; k < shards.size(); ++k)
-    if (states[k] == nullptr) RunForward(policy_, shards[Predecessor(rollouts, k)].output.memory.state, want_state, shards[k]);
+    if (states[k] == nullptr) RunForward(policy_, shards[Predecessor(rollouts, k)].output.memory.state, want_state, noise_of(k), shards[k]);
   return shards;
 }
 

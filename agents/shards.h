@@ -21,6 +21,7 @@ struct Shard {
   std::vector<float> grad_head;   ///< d(loss)/d(head)
   std::vector<double> grad_span_mean;  ///< d(loss)/d(span_mean), per layer; empty: none
   double grad_ramp_sum = 0;       ///< d(loss)/d(ramp_sum), alike for all rows
+  double grad_aux_loss = 0;       ///< d(loss)/d(aux_loss) of the core
   std::vector<float> gradient;    ///< flat
 
   int64_t slots() const { return rollout->unroll + 1; }
@@ -44,6 +45,9 @@ class ShardedPolicy {
   /// The heads' gradients come back zeroed.
   std::vector<Shard> Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states, bool want_state);
 
+  /// What training draws at random from now on (Core::Forward), another number for every shard; 0: nothing.
+  void SetNoise(uint64_t noise) { noise_ = noise; }
+
   /// Sum of the shards' gradients, in order of the shards.
   std::vector<float> Backward(std::vector<Shard>& shards);
 
@@ -51,6 +55,7 @@ class ShardedPolicy {
   const Policy& policy_;
   const FlatParameters& parameters_;
   WorkerPool& pool_;
+  uint64_t noise_ = 0;
 };
 
 }  // namespace lethe::agents

@@ -25,11 +25,19 @@ double Since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+/// Of one update's dropout and the like: a bijective mix (splitmix64), never 0.
+uint64_t NoiseSeed(uint64_t seed, uint64_t update) {
+  uint64_t x = seed * 0x9e3779b97f4a7c15u + update + 1;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return (x ^ (x >> 31)) | 1;
+}
+
 /// Learning rate of every parameter relative to the rest: span predictors learn at their own pace.
 std::vector<float> RateScale(const FlatParameters& parameters, double span_rate) {
   std::vector<float> scale(static_cast<size_t>(parameters.size()), 1.0f);
   for (const auto& part : parameters.parts()) {
-    const bool is_span = part.name.ends_with(".span") || part.name.ends_with(".span_bias");
+    const bool is_span = part.name.ends_with(".span") || part.name.ends_with(".span_bias") || part.name.ends_with(".span_ratio");
     if (is_span) std::fill_n(scale.begin() + part.offset, part.tensor.numel(), static_cast<float>(span_rate));
   }
   return scale;
@@ -63,7 +71,7 @@ struct Interval {
 double MeanLiving(const memory::LivingStats& living) {
   double sum = 0;
   for (const double s : living.sum) sum += s;
-  return sum / static_cast<double>(std::max<int64_t>(living.steps, 1) * static_cast<int64_t>(living.sum.size()));
+  return sum / static_cast<double>(std::max<int64_t>(living.steps * static_cast<int64_t>(living.sum.size()), 1));
 }
 
 }  // namespace
@@ -74,18 +82,12 @@ std::vector<ParameterLayout> LayoutOf(const FlatParameters& parameters) {
   return layout;
 }
 
-double FlopsPerStep(const PolicyOptions& options, int64_t unroll, double living) {
-  const auto& m = options.memory;
-  const double dim = static_cast<double>(m.dim), width = static_cast<double>(m.heads * m.head_dim), ffn = static_cast<double>(m.ffn);
-  const double linear = 2 * (4 * dim * width + 2 * dim * ffn);
-  const double near = std::min(living, static_cast<double>(m.positions));
-  const double attention = 4 * living * width + 2 * near * width;
-  const double bank = 4 * living * dim * width / static_cast<double>(unroll);
-  const double head = 2 * dim * (options.num_actions + 1);
-  const double layers = static_cast<double>(m.layers);
+double FlopsPerStep(const Policy& policy, int64_t unroll, double living) {
+  const memory::Flops core = policy.core().CountFlops(unroll, living);
+  const double head = 2 * static_cast<double>(policy.core().dim() * (policy.options().num_actions + 1));
   // Acting runs the network once, learning three times (forward, and backward for inputs and for weights); banked
   // memories need no gradient of their own.
-  return 4 * (layers * (linear + attention) + head) + 3 * layers * bank;
+  return 4 * (core.step + head) + 3 * core.bank;
 }
 
 class Trainer::Impl {
@@ -288,6 +290,7 @@ class Trainer::Impl {
 
   void Learn(const std::vector<Rollout>& rollouts) {
     const double progress = static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
+    sharded_->SetNoise(NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates)));
     if (state_.phase == Phase::kConsolidate) {
       report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters, *optimizer_, price_, students_);
     } else {
@@ -297,6 +300,8 @@ class Trainer::Impl {
       throw std::runtime_error(fmt::format("the loss is not finite after {} environment steps (update {}); a smaller "
                                            "optimizer.learning_rate may help", state_.env_steps, state_.updates));
     parameters_->Write(state_.parameters);
+    policy_.ClampParameters();
+    state_.parameters = parameters_->Read();
     for (const Rollout& r : rollouts) {
       interval_.Add(r, state_.updates);
       state_.env_steps += r.env_steps;
@@ -341,7 +346,7 @@ class Trainer::Impl {
     s.policy_lag = interval_.lag / static_cast<double>(std::max<int64_t>(interval_.rollouts, 1));
     s.update = report_;
     s.update.living = interval_.living;
-    s.gflops = FlopsPerStep(policy_.options(), options_.train.unroll_length, MeanLiving(interval_.living)) * s.steps_per_s / 1e9;
+    s.gflops = FlopsPerStep(policy_, options_.train.unroll_length, MeanLiving(interval_.living)) * s.steps_per_s / 1e9;
     interval_ = Interval{};
     if (hooks_.log) hooks_.log(s);
   }

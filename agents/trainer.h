@@ -71,6 +71,6 @@ std::vector<ParameterLayout> LayoutOf(const class FlatParameters& parameters);
 
 /// Counted arithmetic of one environment step, acting and learning, with `living` memories per layer: multiply-adds of
 /// linear layers and attention as two operations each; bank projections once per unroll.
-double FlopsPerStep(const PolicyOptions& options, int64_t unroll, double living);
+double FlopsPerStep(const Policy& policy, int64_t unroll, double living);
 
 }  // namespace lethe::agents

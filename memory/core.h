@@ -34,10 +34,11 @@ struct LivingStats {
 
 struct BlockOutput {
   torch::Tensor y;          ///< [B, T, D]
-  torch::Tensor span_mean;  ///< [layers] f64: mean span of the block's new steps (steps)
-  torch::Tensor ramp_sum;   ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published charge)
-  std::vector<torch::Tensor> spans;  ///< per layer [B, T] f64; empty for cores without spans
-  LivingStats living;
+  torch::Tensor span_mean;  ///< [layers] f64: mean span of the block's new steps (steps); undefined without predicted spans
+  torch::Tensor ramp_sum;   ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published charge); the same
+  torch::Tensor aux_loss;   ///< scalar f64: a loss of the core's own, its weight included; undefined: none
+  std::vector<torch::Tensor> spans;  ///< per layer [B, T] f64; empty for cores without predicted spans
+  LivingStats living;       ///< empty for cores whose memory is not made of steps
   StatePtr state;           ///< after the block; null unless asked for
 };
 
@@ -65,23 +66,37 @@ class Stepper {
   virtual StatePtr Finish() = 0;
 };
 
+/// Counted arithmetic of one step of one row, forward: a multiply-add is two operations.
+struct Flops {
+  double step = 0;  ///< linear layers and attention
+  double bank = 0;  ///< projections of what was remembered before the block, spread over the block's steps
+};
+
 /// A memory: two faces of one function, Forward over a block with gradients and Step over time without.
 /// T calls of Step give what one Forward gives (evaluation mode).
 /// Threads: Forward of one core may run on several threads at once over different rows; parameters must not change meanwhile.
 class Core : public torch::nn::Module {
  public:
+  /// Width of x and y.
+  virtual int64_t dim() const = 0;
   /// The state of `rows` rows that remember nothing.
   virtual StatePtr Start(int64_t rows) const = 0;
   /// x [B, T, D], episode_start [B, T] u8 on the CPU. The last `lookahead` steps are seen but not remembered: they
-  /// belong to the next block. Fills BlockOutput::state if `want_state`.
+  /// belong to the next block. Fills BlockOutput::state if `want_state`. `noise` decides what training draws at random
+  /// (dropout, dropped layers, shortened spans); 0 is evaluation: nothing is.
+  /// Errors, as of all calls: std::invalid_argument naming shapes, types, devices, rows or values that do not fit.
   virtual BlockOutput Forward(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state,
-                              int64_t lookahead = 0, bool want_state = false) const = 0;
+                              int64_t lookahead = 0, bool want_state = false, uint64_t noise = 0) const = 0;
   /// Starts an unroll of at most `steps` steps with the present parameters.
   virtual std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps) const = 0;
   /// The inverse of State::Save. Errors: std::invalid_argument naming the tensor that does not fit.
   virtual StatePtr Restore(const TensorMap& saved) const = 0;
   /// Rows in the given order; -1 stands for a row that remembers nothing.
   virtual StatePtr Gather(const StatePtr& state, const std::vector<int64_t>& rows) const = 0;
+  /// Brings parameters that have bounds back into them; to be called after every update.
+  virtual void ClampParameters() {}
+  /// Of a step in blocks of `block` with `living` memories per layer.
+  virtual Flops CountFlops(int64_t block, double living) const = 0;
 };
 
 }  // namespace lethe::memory

@@ -12,6 +12,9 @@ struct AttentionConstants {
   double ramp = 1;     ///< R > 0, steps
   double epsilon = 0;  ///< added to the denominator, relative to the plain softmax sum
   double shorten = std::numeric_limits<double>::infinity();  ///< spans are cut to this in the mask
+  double window = std::numeric_limits<double>::infinity();   ///< ages beyond are never seen
+  double dropout = 0;         ///< probability that a weight is zeroed, the rest scaled up; with dropout_seed only
+  uint64_t dropout_seed = 0;  ///< decides which; 0: evaluation, none
 };
 
 /// Keys, values, spans and ages of a packed ragged bank, each row's in order of time. K = heads * head_dim.

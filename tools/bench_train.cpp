@@ -106,7 +106,7 @@ Measurement Measure(int64_t living, const CommandLine& line) {
   m.living_memories = watch.living / static_cast<double>(std::max<int64_t>(watch.lines, 1));
   m.steps_per_s = static_cast<double>(watch.last_step - watch.first_step) / std::max(watch.measured, 1e-9);
   m.flops_per_step =
-      agents::FlopsPerStep(agents::MakePolicyOptions(*options), options->train.unroll_length, m.living_memories);
+      agents::FlopsPerStep(agents::Policy(agents::MakePolicyOptions(*options)), options->train.unroll_length, m.living_memories);
   m.fraction_of_limit = m.steps_per_s * m.flops_per_step / (m.matrix_gflops * 1e9);
   return m;
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "memory/expire_span.h"
 #include "tests/agents/tiny_run.h"
 
 namespace lethe::agents {
@@ -23,17 +24,18 @@ std::string ErrorOf(const std::vector<std::string>& assignments) {
 TEST(RunOptions, DefaultsAreARun) {
   const auto run = MakeRun({});
   EXPECT_EQ(run->env.id, "Corridor-v0");
-  EXPECT_EQ(run->memory.positions, run->train.unroll_length);
+  EXPECT_EQ(run->memory.options->block, run->train.unroll_length);
 }
 
 TEST(RunOptions, ResolvesWhatFollowsFromOtherOptions) {
   const auto run = MakeRun({"memory.dim=48", "memory.heads=3", "memory.ramp=5", "train.unroll_length=20"});
-  EXPECT_EQ(run->memory.head_dim, 16);
-  EXPECT_EQ(run->memory.positions, 20);
+  EXPECT_EQ(run->memory.options->dim, 48);
+  EXPECT_EQ(run->memory.options->block, 20);
   EXPECT_EQ(run->loss.ramp, 5);
   EXPECT_EQ(run->loss.block, 20);
   EXPECT_EQ(run->consolidate.price.ramp, 5);
-  EXPECT_EQ(MakeRun({"memory.positions=4"})->memory.positions, 4);
+  const auto core = MakeRun({"memory.positions=4"})->memory.options->Make();
+  EXPECT_EQ(std::dynamic_pointer_cast<memory::ExpireSpan>(core)->position_keys().size(2), 4);
 }
 
 TEST(RunOptions, TheIdDecidesWhichEnvironmentOptionsThereAre) {
@@ -47,11 +49,12 @@ TEST(RunOptions, TheIdDecidesWhichEnvironmentOptionsThereAre) {
 TEST(RunOptions, RulesBetweenOptionsAreChecked) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"train.num_envs=7", "train.actors=2"}, "train.num_envs: got 7, allowed: a multiple of train.actors = 2"},
-      {{"memory.dim=10", "memory.heads=3"}, "memory.heads: got 3, allowed: a divisor of memory.dim = 10"},
+      {{"memory.dim=10", "memory.heads=3"}, "memory option `heads`: got 3, allowed: a divisor of dim = 10"},
       {{"train.max_steps=0"}, "train.max_steps: got 0"},
       {{"curriculum.start=500"}, "curriculum.start: got 500, allowed 0 or 3..200 (env.length_max)"},
       {{"curriculum.start=2"}, "curriculum.start: got 2"},
       {{"env.length_min=50", "env.length_max=20"}, "length_max is 20; allowed: >= length_min, 50"},
+      {{"memory.core=expire_spam"}, "allowed: expire_span; did you mean `expire_span`?"},
       {{"optimizer.kind=sgd"}, "allowed adam or rmsprop"},
   };
   for (const auto& [assignments, message] : cases) EXPECT_THAT(ErrorOf(assignments), HasSubstr(message));

@@ -22,7 +22,7 @@ Tensor NoStarts(int64_t rows, int64_t steps) { return torch::zeros({rows, steps}
 /// Span bias so large or small that every span is the limit or zero.
 void SaturateSpans(const ExpireSpan& core, double bias) {
   const torch::NoGradGuard no_grad;
-  for (const ExpireSpan::Layer& layer : core.layers()) {
+  for (const TransformerLayer& layer : core.layers()) {
     Tensor span = layer.span, span_bias = layer.span_bias;
     span.zero_();
     span_bias.fill_(bias);
@@ -57,11 +57,11 @@ TEST(ExpireSpan, ALaterInputChangesNoEarlierOutput) {
 TEST(ExpireSpan, TheFirstStepOfAnEpisodeAttendsToNothing) {
   const ExpireSpan core = RandomMemory(SmallOptions(), 4);
   const Blocks block = RandomBlocks(1, 4, 9, 12, 0.3, 5);
-  ExpireSpan::LayerPasses passes;
+  BankedTransformer::LayerPasses passes;
   core.ForwardTraced(block.x[0], block.starts[0], Lived(core, 4, 6), 0, false, &passes);
   const Tensor first = block.starts[0] != 0;
   ASSERT_GT(first.sum().item<int64_t>(), 4);
-  for (const ExpireSpan::LayerPass& pass : passes) {
+  for (const BankedTransformer::LayerPass& pass : passes) {
     EXPECT_EQ(pass.attention.index({first}).abs().max().item<double>(), 0);
     EXPECT_EQ(pass.detail.living.index({first}).sum().item<int64_t>(), 0);
     EXPECT_GT(pass.attention.abs().sum(2).index({first.logical_not()}).max().item<double>(), 0);
@@ -80,7 +80,7 @@ TEST(ExpireSpan, AFinishedEpisodeIsInvisibleAtOnceAndGoneAfterTheBlock) {
   const BlockOutput b = core.Forward(other, starts, Lived(core, 2, 9), 0, true);
   ExpectClose(a.y[1].slice(0, 3), b.y[1].slice(0, 3), 1e-14, "after the start");  // sums may group living keys differently
   EXPECT_GT(RelativeError(a.y[0].slice(0, 3), b.y[0].slice(0, 3)), 1e-3);
-  for (const Bank& bank : AsExpireSpanState(a.state).banks()) {
+  for (const Bank& bank : AsBankedState(a.state).banks()) {
     const int64_t clock = 4 * 6 + 8, begin = bank.begin[1].item<int64_t>(), count = bank.count[1].item<int64_t>();
     EXPECT_LE(count, 5);
     EXPECT_TRUE((bank.time.slice(0, begin, begin + count) >= clock - 5).all().item<bool>());
@@ -181,7 +181,7 @@ TEST(ExpireSpan, LivingMemoriesAndWhatIsStoredEqualBruteForce) {
       history[l].Add(block, blocks.starts[k], l);
       EXPECT_EQ(block.living.sum[l], history[l].sum);
       EXPECT_EQ(block.living.max[l], history[l].max);
-      const Bank& bank = AsExpireSpanState(state).banks()[l];
+      const Bank& bank = AsBankedState(state).banks()[l];
       for (size_t row = 0; row < 4; ++row) {
         const std::vector<int64_t> want = history[l].Remembered(row);
         const int64_t begin = bank.begin[static_cast<int64_t>(row)].item<int64_t>();
@@ -205,7 +205,7 @@ TEST(ExpireSpan, RowsForgetAtTheirOwnRates) {
   x.select(2, 0).copy_(torch::tensor({-50.0, 0.0, 50.0}, torch::kDouble).unsqueeze(1));  // spans 0, L / 2, L
   const StatePtr state = core.Forward(x, NoStarts(3, 40), core.Start(3), 0, true).state;
   // A memory of age a lives while span - a > -R: ages 1 to span + R - 1.
-  EXPECT_TRUE(torch::equal(AsExpireSpanState(state).banks()[0].count, torch::tensor({3, 15, 27}, torch::kLong)));
+  EXPECT_TRUE(torch::equal(AsBankedState(state).banks()[0].count, torch::tensor({3, 15, 27}, torch::kLong)));
   EXPECT_EQ(state->resident(), std::vector<int64_t>{45});
   EXPECT_EQ(state->bytes(), 45 * (12 + 1) * 8);
 }
@@ -230,9 +230,9 @@ TEST(ExpireSpan, WithARampOfOneASpanOfZeroRemembersNothing) {
   options.ramp = 1;
   const ExpireSpan core = RandomMemory(options, 22);
   SaturateSpans(core, -1e4);
-  ExpireSpan::LayerPasses passes;
+  BankedTransformer::LayerPasses passes;
   const BlockOutput block = core.ForwardTraced(torch::randn({2, 9, 12}, torch::kDouble), NoStarts(2, 9), core.Start(2), 0, true, &passes);
-  for (const ExpireSpan::LayerPass& pass : passes) EXPECT_EQ(pass.attention.abs().max().item<double>(), 0);
+  for (const BankedTransformer::LayerPass& pass : passes) EXPECT_EQ(pass.attention.abs().max().item<double>(), 0);
   EXPECT_EQ(block.state->resident(), (std::vector<int64_t>{0, 0}));
   EXPECT_EQ(block.living.max, (std::vector<double>{0, 0}));
 }
@@ -242,7 +242,7 @@ TEST(ExpireSpan, WithARampOfOneASpanNearZeroSeesTheLastStepOnly) {
   options.ramp = 1;
   const ExpireSpan core = RandomMemory(options, 23);
   SaturateSpans(core, -30);  // spans of 2e-12 steps
-  ExpireSpan::LayerPasses passes;
+  BankedTransformer::LayerPasses passes;
   const BlockOutput block = core.ForwardTraced(torch::randn({2, 9, 12}, torch::kDouble), NoStarts(2, 9), core.Start(2), 0, true, &passes);
   EXPECT_EQ(block.living.max, (std::vector<double>{1, 1}));
   const Tensor weights = passes[0].detail.weights;  // [B, heads, 9, 9]: the only living key gets everything
@@ -255,7 +255,7 @@ TEST(ExpireSpan, SpanMeanAndSpansBelongToTheNewSteps) {
   const Blocks block = RandomBlocks(1, 3, 6, 12, 0.1, 25);
   const BlockOutput out = core.Forward(block.x[0], block.starts[0], Lived(core, 3, 26));
   ExpectClose(out.span_mean, torch::stack({out.spans[0].mean(), out.spans[1].mean()}), 1e-14, "span_mean");
-  const ExpireSpan::Layer& layer = core.layers()[0];
+  const TransformerLayer& layer = core.layers()[0];
   const Tensor by_hand = 24 * torch::sigmoid((block.x[0] * layer.span[0]).sum(2) + layer.span_bias);
   ExpectClose(out.spans[0], by_hand, 1e-14, "spans of the first layer");
 }

@@ -92,7 +92,7 @@ TEST(GradientExpireSpan, NoneOutsideTheRamp) {
   ExpireSpanOptions options = TinyOptions();
   options.ramp = 0.5;  // spans of 5.33 steps: at age 5 a memory is whole, at age 6 it is gone
   Problem problem = MakeProblem(options, 13, false);
-  for (const ExpireSpan::Layer& layer : problem.core.layers()) {
+  for (const TransformerLayer& layer : problem.core.layers()) {
     const torch::NoGradGuard no_grad;
     Tensor span = layer.span, bias = layer.span_bias;
     span.zero_(), bias.fill_(std::log(0.5));
@@ -100,7 +100,7 @@ TEST(GradientExpireSpan, NoneOutsideTheRamp) {
   const BlockOutput out = problem.core.Forward(problem.x, problem.starts, problem.state);
   EXPECT_EQ(out.ramp_sum.abs().max().item<double>(), 0);
   (out.y * problem.weights).sum().backward();
-  for (const ExpireSpan::Layer& layer : problem.core.layers()) EXPECT_EQ(layer.span_bias.grad().item<double>(), 0);
+  for (const TransformerLayer& layer : problem.core.layers()) EXPECT_EQ(layer.span_bias.grad().item<double>(), 0);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "memory/expire_span.h"
-#include "memory/expire_span_stepper.h"
+#include "memory/banked_stepper.h"
 
 namespace lethe::memory {
 
@@ -24,7 +24,7 @@ inline ExpireSpan RandomMemory(const ExpireSpanOptions& options, uint64_t seed, 
   torch::manual_seed(seed);
   ExpireSpan core(options);
   const torch::NoGradGuard no_grad;
-  for (const ExpireSpan::Layer& layer : core.layers()) {
+  for (const TransformerLayer& layer : core.layers()) {
     torch::Tensor span = layer.span, bias = layer.span_bias;
     span.normal_(0, spread);
     bias.fill_(-0.5);

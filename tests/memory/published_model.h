@@ -27,7 +27,7 @@ using PublishedWeights = std::vector<PublishedWeight>;
 
 /// The one table of names: published weights of a layer and where they live in ours. Published linear weights carry
 /// the suffix `.weight`; keys and values are one parameter here.
-inline void AddLayerWeights(const std::string& prefix, const ExpireSpan::Layer& layer, PublishedWeights& weights) {
+inline void AddLayerWeights(const std::string& prefix, const TransformerLayer& layer, PublishedWeights& weights) {
   const auto all = [&](const char* name, const torch::Tensor& p) { weights.push_back({prefix + name, p, 0, p.size(0)}); };
   const int64_t width = layer.query.size(0);
   all("query.weight", layer.query);
@@ -73,7 +73,7 @@ class PublishedModel {
     const auto all = [&](const char* name, const torch::Tensor& p) { weights.push_back({name, p, 0, p.size(0)}); };
     all("key_pe", core.position_keys());
     all("embed.weight", embed), all("output.weight", output), all("output.bias", output_bias);
-    if (core.options().pre_norm) all("out_norm.weight", core.out_norm()), all("out_norm.bias", core.out_norm_bias());
+    if (core.options().pre_norm) all("out_norm.weight", core.stack().out_norm()), all("out_norm.bias", core.stack().out_norm_bias());
     Load(c);
   }
 

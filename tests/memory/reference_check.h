@@ -55,13 +55,13 @@ class ReferenceCheck {
 };
 
 /// Steps from the block's first query back to each memory, the published `distance`: bank, then 0, -1, .. for the block.
-inline torch::Tensor Distances(const ExpireSpanState& state, const Bank& bank, int64_t steps) {
+inline torch::Tensor Distances(const BankedState& state, const Bank& bank, int64_t steps) {
   const torch::Tensor age = state.clock().unsqueeze(1) - bank.time.view({state.rows(), -1});
   return torch::cat({age, -torch::arange(steps, torch::kLong).expand({state.rows(), steps})}, 1);
 }
 
 /// Spans of the same memories, [B, n] f64.
-inline torch::Tensor AllSpans(const ExpireSpan::LayerPass& pass) {
+inline torch::Tensor AllSpans(const BankedTransformer::LayerPass& pass) {
   return torch::cat({pass.bank_span.view({pass.span.size(0), -1}), pass.span}, 1);
 }
 
@@ -78,12 +78,13 @@ inline torch::Tensor RampMask(const torch::Tensor& span, const torch::Tensor& di
 
 /// What a layer saw: distance, span, mask and attention weights of one block.
 inline void CheckLayer(ReferenceCheck& check, const std::string& prefix, const ExpireSpan& core,
-                       const ExpireSpanState& before, size_t layer, const ExpireSpan::LayerPass& pass) {
+                       const BankedState& before, size_t layer, const BankedTransformer::LayerPass& pass) {
   const int64_t steps = pass.span.size(1);
   const torch::Tensor distance = Distances(before, before.banks()[layer], steps), span = AllSpans(pass);
   check.Equal(prefix + "distance", distance);
   check.Close(prefix + "span", span);
-  check.Close(prefix + "mask", RampMask(span.detach(), distance, steps, core.constants()));
+  Noise evaluation(0);
+  check.Close(prefix + "mask", RampMask(span.detach(), distance, steps, core.Constants(evaluation)));
   check.Close(prefix + "attn", pass.detail.weights);
 }
 

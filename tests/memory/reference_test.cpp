@@ -48,7 +48,7 @@ class GradientSum {
 };
 
 /// The state that also remembers the block: nothing is removed.
-StatePtr KeepAll(const ExpireSpanState& before, const Tensor& x) {
+StatePtr KeepAll(const BankedState& before, const Tensor& x) {
   const Bank& bank = before.banks()[0];
   std::vector<KeptRow> all(static_cast<size_t>(x.size(0)));
   for (size_t row = 0; row < all.size(); ++row) {
@@ -56,7 +56,7 @@ StatePtr KeepAll(const ExpireSpanState& before, const Tensor& x) {
     for (int64_t t = 0; t < x.size(1); ++t) all[row].steps.push_back(t);
   }
   std::vector<Bank> banks{Repack(bank, x.detach(), before.clock(), all)};
-  return std::make_shared<ExpireSpanState>(std::move(banks), before.clock() + x.size(1));
+  return std::make_shared<BankedState>(std::move(banks), before.clock() + x.size(1));
 }
 
 void RunAttention(const ReferencePair& pair, torch::Dtype dtype, double tolerance) {
@@ -66,9 +66,9 @@ void RunAttention(const ReferencePair& pair, torch::Dtype dtype, double toleranc
   GradientSum gradients;
   StatePtr state = model.core.Start(c.batch());
   for (int64_t k = 0; k < c.blocks(); ++k) {
-    const ExpireSpanState& before = AsExpireSpanState(state);
+    const BankedState& before = AsBankedState(state);
     const Tensor x = c.Find("inputs")[k].to(dtype).requires_grad_(true);
-    ExpireSpan::LayerPasses passes;
+    BankedTransformer::LayerPasses passes;
     const BlockOutput block = model.core.ForwardTraced(x, torch::zeros({x.size(0), x.size(1)}, torch::kByte), state, 0, false, &passes);
     const Tensor aux = block.ramp_sum * SpanLossScale(c);
     const Tensor objective = (passes[0].attention * c.Find("grad_outputs")[k].to(dtype)).sum() + aux.mean();
@@ -88,12 +88,12 @@ void RunAttention(const ReferencePair& pair, torch::Dtype dtype, double toleranc
 /// One block of a `model` or `train` case: tokens in, loss and span loss out.
 struct ModelBlock {
   BlockOutput output;
-  ExpireSpan::LayerPasses passes;
+  BankedTransformer::LayerPasses passes;
   Tensor logits, loss, aux_per_sample, aux, objective;
 };
 
 ModelBlock RunBlock(PublishedModel& model, const ReferenceCase& c, int64_t k, const StatePtr& state) {
-  const int64_t steps = model.core.options().positions;
+  const int64_t steps = model.core.position_keys().size(2);
   const Tensor text = c.Find("text"), tokens = text.slice(1, k * steps, (k + 1) * steps);
   const Tensor targets = text.slice(1, k * steps + 1, (k + 1) * steps + 1);
   if (c.Has("noise")) model.core.SetShortening(c.Find("noise")[k].item<double>());
@@ -108,13 +108,13 @@ ModelBlock RunBlock(PublishedModel& model, const ReferenceCase& c, int64_t k, co
 }
 
 /// What a layer keeps for the next block.
-Tensor KeptHidden(const ExpireSpanState& state, size_t layer) {
+Tensor KeptHidden(const BankedState& state, size_t layer) {
   const Tensor& hidden = state.banks()[layer].hidden;
   return hidden.view({state.rows(), -1, hidden.size(1)});
 }
 
-void CheckBlock(ReferenceCheck& check, int64_t k, const PublishedModel& model, const ExpireSpanState& before, const ModelBlock& b) {
-  const ExpireSpanState& after = AsExpireSpanState(b.output.state);
+void CheckBlock(ReferenceCheck& check, int64_t k, const PublishedModel& model, const BankedState& before, const ModelBlock& b) {
+  const BankedState& after = AsBankedState(b.output.state);
   for (size_t l = 0; l < b.passes.size(); ++l) {
     const std::string prefix = Block(k) + LayerOf(l) + ".";
     CheckLayer(check, prefix, model.core, before, l, b.passes[l]);
@@ -133,7 +133,7 @@ void CheckBlock(ReferenceCheck& check, int64_t k, const PublishedModel& model, c
 /// The same block step by step.
 Tensor StepLogits(const PublishedModel& model, const ReferenceCase& c, int64_t k, const StatePtr& state) {
   const torch::NoGradGuard no_grad;
-  const int64_t steps = model.core.options().positions;
+  const int64_t steps = model.core.position_keys().size(2);
   const Tensor x = model.Embed(c.Find("text").slice(1, k * steps, (k + 1) * steps));
   const std::vector<uint8_t> no_start(static_cast<size_t>(x.size(0)), 0);
   const auto stepper = model.core.Begin(state, steps);
@@ -152,7 +152,7 @@ void RunModel(const ReferencePair& pair, torch::Dtype dtype, double tolerance) {
     const ModelBlock b = RunBlock(model, c, k, state);
     b.objective.backward();
     gradients.Add(model);
-    CheckBlock(check, k, model, AsExpireSpanState(state), b);
+    CheckBlock(check, k, model, AsBankedState(state), b);
     check.Close(Block(k) + "logits", StepLogits(model, c, k, state));
     state = b.output.state;
   }
@@ -214,7 +214,7 @@ void RunTrain(const ReferencePair& pair, torch::Dtype dtype, double tolerance) {
     const auto [rate_now, norm_now] = adam.Step();
     loss[k] = b.loss.detach(), aux[k] = b.aux.detach(), rate[k] = rate_now, norm[k] = norm_now;
     for (int64_t l = 0; l < layers; ++l) {
-      kept[k][l] = AsExpireSpanState(b.output.state).banks()[static_cast<size_t>(l)].longest;
+      kept[k][l] = AsBankedState(b.output.state).banks()[static_cast<size_t>(l)].longest;
       mean_span[k][l] = b.output.spans[static_cast<size_t>(l)].mean();
     }
     state = b.output.state;
@@ -222,7 +222,7 @@ void RunTrain(const ReferencePair& pair, torch::Dtype dtype, double tolerance) {
   check.Close("step.loss", loss), check.Close("step.aux", aux), check.Close("step.lr", rate);
   check.Close("step.grad_norm", norm), check.Close("step.mean_span", mean_span), check.Equal("step.mem_len", kept);
   for (const PublishedWeight& w : model.weights) check.Close("final." + w.name, w.value());
-  const ExpireSpanState& last = AsExpireSpanState(state);
+  const BankedState& last = AsBankedState(state);
   for (size_t l = 0; l < last.banks().size(); ++l) {
     check.Close("final_cache." + LayerOf(l), KeptHidden(last, l));
     check.Equal("final_distance." + LayerOf(l), Distances(last, last.banks()[l], 0));

@@ -1,8 +1,8 @@
-#include "memory/expire_span_stepper.h"
+#include "memory/banked_stepper.h"
 
 #include <stdexcept>
 
-#include "memory/expire_span.h"
+#include "memory/banked_transformer.h"
 #include "memory/kernels/span_mask.h"
 
 namespace lethe::memory {
@@ -36,8 +36,8 @@ Trace::Layer TraceLayer(const BankView& bank, const Tensor& span, int64_t step, 
 /// One unroll in tensor operators: keys, values and spans of the block go to buffers, the operator does the rest.
 class OperatorStepper : public Stepper {
  public:
-  OperatorStepper(const ExpireSpan& core, std::shared_ptr<const ExpireSpanState> state, int64_t steps)
-      : core_(core), state_(std::move(state)), steps_(steps) {
+  OperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps)
+      : core_(core), state_(std::move(state)), constants_(core.Constants(evaluation_)), steps_(steps) {
     const torch::NoGradGuard no_grad;
     const int64_t rows = state_->rows();
     begin_ = torch::full({rows, steps}, -1, torch::kInt);
@@ -45,8 +45,8 @@ class OperatorStepper : public Stepper {
       const auto& layer = core.layers()[l];
       const auto options = layer.query.options().requires_grad(false);
       Buffers b;
-      b.bank = core.Project(layer, state_->banks()[l], state_->clock());
-      b.hidden = torch::empty({rows, steps, core.options().dim}, options);
+      b.bank = core.ProjectBank(layer, state_->banks()[l], state_->clock());
+      b.hidden = torch::empty({rows, steps, core.dim()}, options);
       b.k = torch::empty({rows, steps, layer.query.size(0)}, options);
       b.v = torch::empty_like(b.k);
       b.span = torch::empty({rows, steps}, options.dtype(torch::kDouble));
@@ -66,7 +66,7 @@ class OperatorStepper : public Stepper {
     Tensor x = input;
     for (size_t l = 0; l < buffers_.size(); ++l) x = StepLayer(l, x, trace);
     ++step_;
-    return core_.FinishStack(x);
+    return core_.stack().FinishStack(x);
   }
 
   std::vector<std::vector<int32_t>> Living() const override {
@@ -80,6 +80,7 @@ class OperatorStepper : public Stepper {
 
   std::vector<std::vector<double>> Spans() const override {
     std::vector<std::vector<double>> spans;
+    if (!core_.PredictsSpans()) return spans;
     for (const Buffers& b : buffers_) {
       const Tensor now = b.span.select(1, step_ - 1).cpu().contiguous();
       spans.emplace_back(now.const_data_ptr<double>(), now.const_data_ptr<double>() + now.numel());
@@ -95,7 +96,7 @@ class OperatorStepper : public Stepper {
       banks.push_back(core_.Expire(state_->banks()[l], b.bank.span, b.hidden.slice(1, 0, step_), b.span.slice(1, 0, step_),
                                    state_->clock(), begin_.slice(1, 0, step_)));
     }
-    return std::make_shared<ExpireSpanState>(std::move(banks), state_->clock() + step_);
+    return std::make_shared<BankedState>(std::move(banks), state_->clock() + step_);
   }
 
  private:
@@ -108,26 +109,27 @@ class OperatorStepper : public Stepper {
     const auto& layer = core_.layers()[l];
     Buffers& b = buffers_[l];
     const int64_t seen = step_ + 1;
-    const Tensor g = core_.AttentionInput(layer, x);
-    const auto kv = torch::linear(g, layer.key_value).view({x.size(0), 2, -1}).unbind(1);
+    const Tensor g = core_.stack().AttentionInput(layer, x);
+    const auto now = core_.Project(layer, g, torch::full({1}, step_, torch::kLong));
     b.hidden.select(1, step_).copy_(x);
-    b.k.select(1, step_).copy_(kv[0]);
-    b.v.select(1, step_).copy_(kv[1]);
+    b.k.select(1, step_).copy_(now.k);
+    b.v.select(1, step_).copy_(now.v);
     b.span.select(1, step_).copy_(core_.Spans(layer, g));
     const Tensor begin = begin_.slice(1, 0, seen).contiguous();
-    const AttentionOutput a = ExpireAttention(
-        torch::linear(g, layer.query).unsqueeze(1), b.k.slice(1, 0, seen), b.v.slice(1, 0, seen), b.span.slice(1, 0, seen),
-        begin, b.bank, core_.position_keys()[0], core_.constants(), trace != nullptr);
+    const AttentionOutput a = core_.Attend(layer, now.q.unsqueeze(1), b.k.slice(1, 0, seen), b.v.slice(1, 0, seen),
+                                           b.span.slice(1, 0, seen), begin, b.bank, constants_, trace != nullptr);
     b.living = a.living;
     if (trace != nullptr)
       trace->layers.push_back(TraceLayer(b.bank, b.span.slice(1, 0, seen), step_,
-                                         begin.select(1, step_).contiguous().const_data_ptr<int32_t>(),
-                                         core_.options().ramp, a.weights.squeeze(2)));
-    return core_.FinishLayer(layer, x, torch::linear(a.out.squeeze(1), layer.out));
+                                         begin.select(1, step_).contiguous().const_data_ptr<int32_t>(), constants_.ramp,
+                                         a.weights.squeeze(2)));
+    return core_.stack().FinishLayer(layer, x, a.out.squeeze(1), evaluation_);
   }
 
-  const ExpireSpan& core_;
-  const std::shared_ptr<const ExpireSpanState> state_;
+  const BankedTransformer& core_;
+  const std::shared_ptr<const BankedState> state_;
+  Noise evaluation_{0};
+  const AttentionConstants constants_;
   const int64_t steps_;
   int64_t step_ = 0;
   Tensor begin_;  // [B, steps] i32
@@ -136,11 +138,11 @@ class OperatorStepper : public Stepper {
 
 }  // namespace
 
-std::unique_ptr<Stepper> MakeOperatorStepper(const ExpireSpan& core, std::shared_ptr<const ExpireSpanState> state, int64_t steps) {
+std::unique_ptr<Stepper> MakeOperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps) {
   return std::make_unique<OperatorStepper>(core, std::move(state), steps);
 }
 
-std::unique_ptr<Stepper> MakeStepper(const ExpireSpan& core, std::shared_ptr<const ExpireSpanState> state, int64_t steps) {
+std::unique_ptr<Stepper> MakeStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps) {
   return MakeOperatorStepper(core, std::move(state), steps);
 }
 

@@ -1,4 +1,4 @@
-#include "memory/expire_span_state.h"
+#include "memory/banked_state.h"
 
 #include <algorithm>
 #include <limits>
@@ -69,19 +69,25 @@ std::string Key(size_t layer, const char* what) { return "layer" + std::to_strin
 
 }  // namespace
 
-std::vector<int64_t> ExpireSpanState::resident() const {
+const BankedState& AsBankedState(const StatePtr& state) {
+  const auto* mine = dynamic_cast<const BankedState*>(state.get());
+  if (mine == nullptr) throw std::invalid_argument("memory state: not the state of a banked memory");
+  return *mine;
+}
+
+std::vector<int64_t> BankedState::resident() const {
   std::vector<int64_t> stored;
   for (const Bank& bank : banks_) stored.push_back(bank.count.sum().item<int64_t>());
   return stored;
 }
 
-int64_t ExpireSpanState::bytes() const {
+int64_t BankedState::bytes() const {
   int64_t bytes = 0;
   for (const Bank& bank : banks_) bytes += static_cast<int64_t>(bank.hidden.nbytes() + bank.time.nbytes());
   return bytes;
 }
 
-TensorMap ExpireSpanState::Save() const {
+TensorMap BankedState::Save() const {
   std::vector<int64_t> all(static_cast<size_t>(rows()));
   std::iota(all.begin(), all.end(), 0);
   const auto packed = GatherRows(*this, all);
@@ -137,7 +143,7 @@ Bank Repack(const Bank& bank, const Tensor& block, const Tensor& clock, const st
   return next;
 }
 
-std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, const std::vector<int64_t>& rows) {
+std::shared_ptr<const BankedState> GatherRows(const BankedState& state, const std::vector<int64_t>& rows) {
   for (const int64_t row : rows)
     if (row < -1 || row >= state.rows())
       throw std::invalid_argument("memory state: row " + std::to_string(row) + " does not exist, allowed 0 to " +
@@ -158,10 +164,10 @@ std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, 
   Tensor clock = torch::zeros({static_cast<int64_t>(rows.size())}, torch::kLong);
   for (size_t i = 0; i < rows.size(); ++i)
     if (rows[i] >= 0) clock.data_ptr<int64_t>()[i] = Longs(state.clock())[rows[i]];
-  return std::make_shared<ExpireSpanState>(std::move(banks), std::move(clock));
+  return std::make_shared<BankedState>(std::move(banks), std::move(clock));
 }
 
-std::shared_ptr<const ExpireSpanState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
+std::shared_ptr<const BankedState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
                                                     const torch::TensorOptions& options) {
   const Tensor clock = FindLongs(saved, "clock", -1, "[rows]");
   std::vector<Bank> banks;
@@ -176,7 +182,7 @@ std::shared_ptr<const ExpireSpanState> RestoreState(const TensorMap& saved, int6
     CheckTimes(bank, clock, time_name);
     banks.push_back(std::move(bank));
   }
-  return std::make_shared<ExpireSpanState>(std::move(banks), clock);
+  return std::make_shared<BankedState>(std::move(banks), clock);
 }
 
 }  // namespace lethe::memory

@@ -1,6 +1,6 @@
 // The state of many rows: saved, restored, gathered, reset; and what is refused.
 
-#include "memory/expire_span_state.h"
+#include "memory/banked_state.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -39,7 +39,7 @@ void ExpectSameSaved(const StatePtr& a, const StatePtr& b) {
   for (const auto& [name, tensor] : x) EXPECT_TRUE(SameBits(tensor, y.at(name))) << name;
 }
 
-TEST(ExpireSpanState, RestoreIsTheInverseOfSave) {
+TEST(BankedState, RestoreIsTheInverseOfSave) {
   const Life life;
   const StatePtr restored = life.core.Restore(life.state->Save());
   ExpectSameSaved(restored, life.state);
@@ -49,7 +49,7 @@ TEST(ExpireSpanState, RestoreIsTheInverseOfSave) {
   ExpectSameSaved(got.state, want.state);
 }
 
-TEST(ExpireSpanState, SavedFormIsLogical) {
+TEST(BankedState, SavedFormIsLogical) {
   const Life life;
   const TensorMap saved = life.state->Save();
   ASSERT_EQ(saved.size(), 7u);
@@ -67,9 +67,9 @@ TEST(ExpireSpanState, SavedFormIsLogical) {
   }
 }
 
-TEST(ExpireSpanState, SavingDoesNotDependOnHowTheBankIsPacked) {
+TEST(BankedState, SavingDoesNotDependOnHowTheBankIsPacked) {
   const Life life;
-  const ExpireSpanState& packed = AsExpireSpanState(life.state);
+  const BankedState& packed = AsBankedState(life.state);
   std::vector<Bank> banks;
   for (const Bank& bank : packed.banks()) {  // rows back to front, slack between them
     Bank loose;
@@ -86,13 +86,13 @@ TEST(ExpireSpanState, SavingDoesNotDependOnHowTheBankIsPacked) {
     loose.hidden = torch::cat(hidden), loose.time = torch::cat(time);
     banks.push_back(loose);
   }
-  const StatePtr state = std::make_shared<ExpireSpanState>(std::move(banks), packed.clock());
+  const StatePtr state = std::make_shared<BankedState>(std::move(banks), packed.clock());
   ExpectSameSaved(state, life.state);
   EXPECT_EQ(state->resident(), life.state->resident());
   ExpectClose(life.Next(state).y, life.Next(life.state).y, 1e-13, "y");
 }
 
-TEST(ExpireSpanState, GatherTakesRowsInAnyOrderAndResetsOthers) {
+TEST(BankedState, GatherTakesRowsInAnyOrderAndResetsOthers) {
   const Life life;
   const StatePtr gathered = life.core.Gather(life.state, {2, -1, 0, 2, 3});
   EXPECT_EQ(gathered->rows(), 5);
@@ -107,13 +107,13 @@ TEST(ExpireSpanState, GatherTakesRowsInAnyOrderAndResetsOthers) {
   ExpectSameSaved(life.core.Gather(life.state, {0, 1, 2, 3}), life.state);
 }
 
-TEST(ExpireSpanState, SavedRowsTravelBetweenStates) {
+TEST(BankedState, SavedRowsTravelBetweenStates) {
   const Life life;
   const StatePtr one = life.core.Restore(life.core.Gather(life.state, {1})->Save());
   ExpectSameSaved(one, life.core.Gather(life.state, {1}));
 }
 
-TEST(ExpireSpanState, OldStatesStayWhatTheyWere) {
+TEST(BankedState, OldStatesStayWhatTheyWere) {
   const Life life;
   TensorMap before;
   for (const auto& [name, tensor] : life.state->Save()) before[name] = tensor.clone();
@@ -124,7 +124,7 @@ TEST(ExpireSpanState, OldStatesStayWhatTheyWere) {
 }
 
 /// float32 counts steps exactly up to 2^24 only, so a clock that went through one would show here.
-TEST(ExpireSpanState, ClocksBeyondFloat32) {
+TEST(BankedState, ClocksBeyondFloat32) {
   const Life life;
   for (const int64_t later : {int64_t{1} << 24, (int64_t{1} << 24) + 1, int64_t{1} << 40, int64_t{1} << 53}) {
     TensorMap saved = life.state->Save();
@@ -136,18 +136,18 @@ TEST(ExpireSpanState, ClocksBeyondFloat32) {
   }
 }
 
-TEST(ExpireSpanState, AnEmptyStateIsSavedToo) {
+TEST(BankedState, AnEmptyStateIsSavedToo) {
   const ExpireSpan core = RandomMemory(SmallOptions(), 4);
   ExpectSameSaved(core.Restore(core.Start(3)->Save()), core.Start(3));
   EXPECT_EQ(core.Start(3)->resident(), (std::vector<int64_t>{0, 0}));
   EXPECT_EQ(core.Start(3)->bytes(), 0);
 }
 
-TEST(ExpireSpanState, RestoreTakesOtherNumberFormats) {
+TEST(BankedState, RestoreTakesOtherNumberFormats) {
   const Life life;
   const ExpireSpan core = RandomMemory(SmallOptions(), 1, torch::kFloat);
   const StatePtr state = core.Restore(life.state->Save());
-  EXPECT_EQ(AsExpireSpanState(state).banks()[0].hidden.scalar_type(), torch::kFloat);
+  EXPECT_EQ(AsBankedState(state).banks()[0].hidden.scalar_type(), torch::kFloat);
 }
 
 // What is refused.
@@ -202,7 +202,7 @@ class AnotherState : public State {
 TEST(ExpireSpanErrors, StatesOfAnotherMemory) {
   const Life life;
   const StatePtr other = std::make_shared<AnotherState>();
-  const std::string message = "memory state: not the state of an Expire-Span memory";
+  const std::string message = "memory state: not the state of a banked memory";
   EXPECT_EQ(ErrorText([&] { life.Next(other); }), message);
   EXPECT_EQ(ErrorText([&] { life.Next(nullptr); }), message);
   EXPECT_EQ(ErrorText([&] { life.core.Gather(other, {0}); }), message);
@@ -223,7 +223,7 @@ TEST(ExpireSpanErrors, ShapesOfABlock) {
   EXPECT_EQ(message(x[0], starts), "memory: x must be [B, T, 12] of double, got [6, 12] of double");
   EXPECT_EQ(message(x.slice(2, 0, 5), starts), "memory: x must be [B, T, 12] of double, got [4, 6, 5] of double");
   EXPECT_EQ(message(x.to(torch::kFloat), starts), "memory: x must be [B, T, 12] of double, got [4, 6, 12] of float");
-  EXPECT_EQ(message(x, starts.slice(1, 0, 5)), "memory: episode_start must be [4, 6] on the CPU, got [4, 5]");
+  EXPECT_EQ(message(x, starts.slice(1, 0, 5)), "memory: episode_start must be [4, 6] on the CPU, got [4, 5] on cpu");
   EXPECT_EQ(message(x.slice(0, 0, 3), starts.slice(0, 0, 3)), "memory: x has 3 rows, the state 4");
   EXPECT_EQ(message(x, starts, 6), "memory: lookahead must leave a step of the block's 6, got 6");
   EXPECT_EQ(message(x, starts, -1), "memory: lookahead must leave a step of the block's 6, got -1");
@@ -246,17 +246,20 @@ TEST(ExpireSpanErrors, OptionsNameTheirRange) {
   };
   const double nan = std::nan("");
   const std::vector<Case> cases = {
-      {[](ExpireSpanOptions& o) { o.layers = 0; }, "memory option `layers`: got 0, allowed >= 1"},
-      {[](ExpireSpanOptions& o) { o.dim = -3; }, "memory option `dim`: got -3, allowed >= 1"},
-      {[](ExpireSpanOptions& o) { o.heads = 0; }, "memory option `heads`: got 0, allowed >= 1"},
-      {[](ExpireSpanOptions& o) { o.head_dim = 0; }, "memory option `head_dim`: got 0, allowed >= 1"},
-      {[](ExpireSpanOptions& o) { o.ffn = 0; }, "memory option `ffn`: got 0, allowed >= 1"},
-      {[](ExpireSpanOptions& o) { o.positions = 0; }, "memory option `positions`: got 0, allowed >= 1"},
-      {[](ExpireSpanOptions& o) { o.span_limit = 0; }, "memory option `span_limit`: got 0, allowed > 0"},
-      {[&](ExpireSpanOptions& o) { o.span_limit = nan; }, "memory option `span_limit`: got nan, allowed > 0"},
-      {[](ExpireSpanOptions& o) { o.ramp = -1; }, "memory option `ramp`: got -1, allowed > 0"},
-      {[](ExpireSpanOptions& o) { o.initial_span = 1; }, "memory option `initial_span`: got 1, allowed between 0 and 1, exclusive"},
-      {[](ExpireSpanOptions& o) { o.span_pre_division = 0; }, "memory option `span_pre_division`: got 0, allowed > 0"},
+      {[](ExpireSpanOptions& o) { o.layers = 0; }, "memory option `layers`: got 0, allowed: >= 1"},
+      {[](ExpireSpanOptions& o) { o.dim = -3; }, "memory option `dim`: got -3, allowed: >= 1"},
+      {[](ExpireSpanOptions& o) { o.heads = 0; }, "memory option `heads`: got 0, allowed: >= 1"},
+      {[](ExpireSpanOptions& o) { o.head_dim = -1; }, "memory option `head_dim`: got -1, allowed: >= 0"},
+      {[](ExpireSpanOptions& o) { o.heads = 5; }, "memory option `heads`: got 5, allowed: a divisor of dim = 64, or give head_dim"},
+      {[](ExpireSpanOptions& o) { o.dropout = 1; }, "memory option `dropout`: got 1, allowed: 0 to below 1"},
+      {[](ExpireSpanOptions& o) { o.position = "rotary", o.head_dim = 5; }, "memory option `head_dim`: got 5, allowed: an even number with position: rotary"},
+      {[](ExpireSpanOptions& o) { o.ffn = 0; }, "memory option `ffn`: got 0, allowed: >= 1"},
+      {[](ExpireSpanOptions& o) { o.positions = -1; }, "memory option `positions`: got -1, allowed: >= 0"},
+      {[](ExpireSpanOptions& o) { o.span_limit = 0; }, "memory option `span_limit`: got 0, allowed: > 0"},
+      {[&](ExpireSpanOptions& o) { o.span_limit = nan; }, "memory option `span_limit`: got nan, allowed: > 0"},
+      {[](ExpireSpanOptions& o) { o.ramp = -1; }, "memory option `ramp`: got -1, allowed: > 0"},
+      {[](ExpireSpanOptions& o) { o.initial_span = 1; }, "memory option `initial_span`: got 1, allowed: between 0 and 1, exclusive"},
+      {[](ExpireSpanOptions& o) { o.span_pre_division = 0; }, "memory option `span_pre_division`: got 0, allowed: > 0"},
   };
   for (const Case& c : cases) {
     ExpireSpanOptions options;

@@ -13,10 +13,10 @@ namespace {
 
 using torch::Tensor;
 
-using MakeFunction = std::unique_ptr<Stepper> (*)(const ExpireSpan&, std::shared_ptr<const ExpireSpanState>, int64_t);
+using MakeFunction = std::unique_ptr<Stepper> (*)(const BankedTransformer&, std::shared_ptr<const BankedState>, int64_t);
 
-std::shared_ptr<const ExpireSpanState> Mine(const StatePtr& state) {
-  return std::static_pointer_cast<const ExpireSpanState>(state);
+std::shared_ptr<const BankedState> Mine(const StatePtr& state) {
+  return std::static_pointer_cast<const BankedState>(state);
 }
 
 /// The same memories in the same order, their contents within the tolerance.

@@ -18,9 +18,9 @@ struct Bank {
 };
 
 /// A bank per layer and a clock per row. Holds only memories of the row's present episode.
-class ExpireSpanState : public State {
+class BankedState : public State {
  public:
-  ExpireSpanState(std::vector<Bank> banks, torch::Tensor clock) : banks_(std::move(banks)), clock_(std::move(clock)) {}
+  BankedState(std::vector<Bank> banks, torch::Tensor clock) : banks_(std::move(banks)), clock_(std::move(clock)) {}
 
   int64_t rows() const override { return clock_.size(0); }
   std::vector<int64_t> resident() const override;
@@ -35,6 +35,9 @@ class ExpireSpanState : public State {
   const std::vector<Bank> banks_;
   const torch::Tensor clock_;
 };
+
+/// The state as a BankedState. Errors: std::invalid_argument if it belongs to another kind of memory.
+const BankedState& AsBankedState(const StatePtr& state);
 
 /// A bank of `rows` empty rows.
 Bank EmptyBank(int64_t rows, int64_t dim, const torch::TensorOptions& options);
@@ -54,10 +57,10 @@ Bank Repack(const Bank& bank, const torch::Tensor& block, const torch::Tensor& c
 
 /// Rows of a state in the given order; -1: an empty row with clock 0.
 /// Errors: std::invalid_argument naming a row that does not exist.
-std::shared_ptr<const ExpireSpanState> GatherRows(const ExpireSpanState& state, const std::vector<int64_t>& rows);
+std::shared_ptr<const BankedState> GatherRows(const BankedState& state, const std::vector<int64_t>& rows);
 
 /// The inverse of Save. Errors: std::invalid_argument naming the tensor that does not fit.
-std::shared_ptr<const ExpireSpanState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
+std::shared_ptr<const BankedState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
                                                     const torch::TensorOptions& options);
 
 }  // namespace lethe::memory

@@ -1,0 +1,57 @@
+#include "agents/core_options.h"
+
+#include <fmt/format.h>
+
+#include "configs/nearest.h"
+
+namespace lethe::agents {
+
+namespace {
+
+/// A core's options as options of the program.
+class ProgramOptions : public memory::OptionVisitor {
+ public:
+  explicit ProgramOptions(configs::Options& options) : options_(options) {}
+
+  void operator()(const char* name, int64_t& value, double lowest, double highest, const char* meaning) override {
+    options_(name, value, configs::Range{lowest, highest}, meaning);
+  }
+  void operator()(const char* name, double& value, double lowest, double highest, const char* meaning) override {
+    options_(name, value, configs::Range{lowest, highest}, meaning);
+  }
+  void operator()(const char* name, bool& value, const char* meaning) override { options_(name, value, configs::Any{}, meaning); }
+  void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed, const char* meaning) override {
+    options_(name, value, configs::OneOf{allowed}, meaning);
+  }
+
+ private:
+  configs::Options& options_;
+};
+
+}  // namespace
+
+void CoreChoice::Set(const std::string& core) {
+  options = memory::FindCore(core).make_options();
+  name = core;
+}
+
+void CoreChoice::Visit(configs::Options& visit) {
+  visit("core", name, configs::OneOf{memory::CoreNames()}, "kind of memory; decides which other options there are");
+  ProgramOptions program(visit);
+  options->Visit(program);
+}
+
+void ReadCoreName(const configs::Document& document, CoreChoice& core) {
+  configs::Options first;
+  std::string name = core.name;
+  first.Section("memory", [&](configs::Options& s) { s("core", name, configs::Any{}, "kind of memory"); }, "memory");
+  first.ReadKnown(document);
+  try {
+    core.Set(name);
+  } catch (const std::invalid_argument& error) {
+    throw configs::OptionError(document.Where("memory.core"), fmt::format("key `memory.core`: {}{}", error.what(),
+                                                                          configs::DidYouMean(name, memory::CoreNames())));
+  }
+}
+
+}  // namespace lethe::agents
