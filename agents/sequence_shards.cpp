@@ -36,6 +36,7 @@ int64_t SequenceBlock::NumScored() const { return std::count(scored.begin(), sco
 
 struct SequenceShards::Pass {
   int64_t first = 0, rows = 0;
+  memory::StatePtr before;
   memory::BlockOutput out;
   Tensor nats;  // of the scored labels; undefined: there are none
   std::vector<float> gradient;
@@ -68,11 +69,11 @@ void SequenceShards::Forward(SequenceBlock& block, uint64_t noise, size_t shard,
   pass.first = FirstRow(shard), pass.rows = FirstRow(shard + 1) - pass.first;
   const Tensor tokens = Rows(block.tokens, pass.first, pass.rows, block.steps);
   const Tensor start = Rows(block.episode_start, pass.first, pass.rows, block.steps);
-  const memory::StatePtr before = memories_[shard];
-  pass.out = model_.Forward(tokens, start, before, true, noise);
+  pass.before = memories_[shard];
+  pass.out = model_.Forward(tokens, start, pass.before, true, noise);
   memories_[shard] = pass.out.state;
   pass.memory = MemoryTally(ramp_);
-  pass.memory.Add(pass.out, *before);
+  pass.memory.Add(pass.out, *pass.before);
   const Tensor places = ScoredPlaces(block, pass.first, pass.rows);
   if (places.numel() == 0) return;
   const Tensor y = pass.out.y.reshape({-1, pass.out.y.size(2)});

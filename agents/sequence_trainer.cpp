@@ -34,13 +34,6 @@ double Mean(const std::vector<double>& values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-/// Sums over a log interval, evaluations left out.
-struct Interval {
-  double wall = 0, cpu = 0;
-  int64_t tokens = 0;
-  MemoryTally memory;
-};
-
 }  // namespace
 
 class SequenceTrainer::Impl {
@@ -85,6 +78,13 @@ class SequenceTrainer::Impl {
   const SequenceModel& model() const { return *model_; }
 
  private:
+  /// Sums over a log interval, evaluations left out.
+  struct Interval {
+    double wall = 0, cpu = 0;
+    int64_t tokens = 0;
+    MemoryTally memory;
+  };
+
   /// One update and what is due behind it. False: it is time to stop.
   bool Step() {
     Update();
@@ -182,7 +182,7 @@ class SequenceTrainer::Impl {
     s.grad_norm = grad_norm_, s.learning_rate = learning_rate_, s.span_weight = options_.train.span_weight;
     s.gflops = FlopsPerToken(Mean(s.living)) * s.chars_per_s / 1e9;
     scorer_.Clear();
-    interval_ = {};
+    interval_ = Interval();
     interval_.memory = MemoryTally(ramp_);
     if (hooks_.log) hooks_.log(s);
   }

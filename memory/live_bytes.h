@@ -8,7 +8,8 @@
 namespace lethe::memory {
 
 /// Counts the bytes of CPU tensors that this thread allocates and does not free again while the object lives. Around a
-/// forward pass it tells what is saved for backward (outputs included).
+/// forward pass it tells what is saved for backward (outputs included). What was allocated before should not be freed
+/// meanwhile: LibTorch would print a warning.
 /// Threads: one object belongs to one thread; objects on several threads do not disturb each other.
 class LiveBytes {
  public:
