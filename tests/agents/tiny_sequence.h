@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,14 +18,18 @@ inline std::unique_ptr<SequenceOptions> MakeSequence(const std::vector<std::stri
   return ReadSequenceOptions(document);
 }
 
-/// A run of a second at most on Copy over some steps, with a model of a few thousand parameters. `more` comes on top
-/// and must not repeat a key.
+/// A run of a second at most on Copy over some steps, with a model of a few thousand parameters; `more` replaces and
+/// adds.
 inline std::unique_ptr<SequenceOptions> MakeTinySequence(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> all = {
-      "task.id=Copy-v0", "task.distance=20", "task.count_max=4", "task.valid_samples=20", "task.test_samples=20",
-      "memory.dim=16",   "train.batch=6",    "train.block=16",   "log.live_seconds=0",
+  std::map<std::string, std::string> values = {
+      {"task.id", "Copy-v0"},       {"task.distance", "20"},     {"task.count_max", "4"},
+      {"task.valid_samples", "20"}, {"task.test_samples", "20"}, {"memory.dim", "16"},
+      {"train.batch", "6"},         {"train.block", "16"},       {"log.live_seconds", "0"},
   };
-  all.insert(all.end(), more.begin(), more.end());
+  for (const std::string& assignment : more)
+    values[assignment.substr(0, assignment.find('='))] = assignment.substr(assignment.find('=') + 1);
+  std::vector<std::string> all;
+  for (const auto& [key, value] : values) all.push_back(key + "=" + value);
   return MakeSequence(all);
 }
 
