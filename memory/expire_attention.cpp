@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <sstream>
@@ -218,7 +219,8 @@ AttentionOutput ExpireAttention(const Tensor& q, const Tensor& k, const Tensor& 
                                 const Tensor& episode_begin, const BankView& bank, const Tensor& position_keys,
                                 const AttentionConstants& constants, bool want_weights) {
   CheckArguments(q, k, v, span, episode_begin, bank, position_keys, constants);
-  if (!q.is_cpu()) return ExpireAttentionDense(q, k, v, span, episode_begin, bank, position_keys, constants);
+  const bool fused = q.is_cpu() && !std::isfinite(constants.window) && constants.least_mask == 0 && constants.dropout == 0;
+  if (!fused) return ExpireAttentionDense(q, k, v, span, episode_begin, bank, position_keys, constants);
   const auto result = FusedAttention::apply(q, k, v, span, bank.k, bank.v, bank.span, position_keys, episode_begin,
                                             bank.age, bank.begin, bank.count, bank.longest, constants, want_weights);
   return {result[0], result[1], result[2], result[3]};
@@ -250,8 +252,9 @@ AttentionOutput ExpireAttentionDense(const Tensor& q, const Tensor& k, const Ten
   const Tensor same_episode = torch::cat({(begin < 0).logical_and(present.unsqueeze(1)),
                                           torch::arange(block, long_on).view({1, 1, block}) >= begin}, 2);
   const Tensor remaining = all_span.clamp_max(c.shorten).unsqueeze(1) - age;                            // [B, Tq, N]
-  const Tensor seen_mask = (remaining / c.ramp + 1).clamp(0, 1);
-  const Tensor seen = same_episode.logical_and(age >= 1).logical_and(seen_mask > 0);                    // [B, Tq, N]
+  const Tensor seen_mask = (remaining / c.ramp + 1).clamp(c.least_mask, 1);
+  const Tensor in_reach = (age >= 1).logical_and(age <= c.window);
+  const Tensor seen = same_episode.logical_and(in_reach).logical_and(seen_mask > 0);                    // [B, Tq, N]
   const Tensor mask = torch::where(seen, seen_mask, 0);
   const auto by_head = [&](const Tensor& x) { return x.view({rows, -1, heads, dim}).transpose(1, 2); };
   const Tensor query = by_head(q), key = by_head(all_k), value = by_head(all_v);                        // [B, H, ., D]
@@ -266,7 +269,7 @@ AttentionOutput ExpireAttentionDense(const Tensor& q, const Tensor& k, const Ten
   const Tensor sum = masked.sum(3, true) + c.epsilon * weight.sum(3, true);
   const Tensor p = masked / torch::where(sum > 0, sum, 1);
   const Tensor out = torch::matmul(p, value).transpose(1, 2).reshape({rows, queries, heads * dim});
-  const Tensor on_ramp = seen.logical_and(seen_mask < 1);
+  const Tensor on_ramp = seen.logical_and(seen_mask < 1).logical_and(seen_mask > c.least_mask);
   return {out, torch::where(on_ramp, remaining, 0).sum({1, 2}), seen.sum(2).to(torch::kInt), p};
 }
 

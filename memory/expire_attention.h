@@ -13,6 +13,9 @@ struct AttentionConstants {
   double epsilon = 0;  ///< added to the denominator, relative to the plain softmax sum
   double shorten = std::numeric_limits<double>::infinity();  ///< spans are cut to this in the mask
   double window = std::numeric_limits<double>::infinity();   ///< ages beyond are never seen
+  /// Least mask of a key within the window. Published Adaptive-Span normalises over its whole window, m = 0 included: a
+  /// mask too small to matter counts such keys in the denominator's epsilon. Else 0: expired keys are never read.
+  double least_mask = 0;
   double dropout = 0;         ///< probability that a weight is zeroed, the rest scaled up; with dropout_seed only
   uint64_t dropout_seed = 0;  ///< decides which; 0: evaluation, none
 };
