@@ -22,11 +22,11 @@ struct AttentionConstants {
 
 /// Keys, values, spans and ages of a packed ragged bank, each row's in order of time. K = heads * head_dim.
 struct BankView {
-  torch::Tensor k, v;         ///< [N, K]
-  torch::Tensor span;         ///< [N] f64, steps
-  torch::Tensor age;          ///< [N] i64, steps from the memory to the block's first step, >= 1
+  torch::Tensor k, v;          ///< [N, K]
+  torch::Tensor span;          ///< [N] f64, steps
+  torch::Tensor age;           ///< [N] i64, steps from the memory to the block's first step, >= 1
   torch::Tensor begin, count;  ///< [B] i64, CPU: row b owns [begin, begin + count)
-  int64_t longest = 0;        ///< largest count
+  int64_t longest = 0;         ///< largest count
 };
 
 struct AttentionOutput {
@@ -51,7 +51,8 @@ AttentionOutput ExpireAttention(const torch::Tensor& q, const torch::Tensor& k, 
                                 const torch::Tensor& position_keys, const AttentionConstants& constants,
                                 bool want_weights = false);
 
-/// The same in plain tensor operators with padded [B, heads, Tq, N] scores: any device, and what the kernel is tested against.
+/// The same in plain tensor operators with padded [B, heads, Tq, N] scores: any device, and what the kernel is tested
+/// against.
 AttentionOutput ExpireAttentionDense(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                                      const torch::Tensor& span, const torch::Tensor& episode_begin,
                                      const BankView& bank, const torch::Tensor& position_keys,
