@@ -45,11 +45,13 @@ const Tensor& Find(const TensorMap& saved, const std::string& name) {
 /// A whole-number tensor [size], size < 0: any.
 Tensor FindLongs(const TensorMap& saved, const std::string& name, int64_t size, const std::string& meaning) {
   const Tensor& x = Find(saved, name);
-  if (x.dim() != 1 || x.scalar_type() != torch::kLong || (size >= 0 && x.size(0) != size)) Refuse(name, meaning + " of int64", x);
+  if (x.dim() != 1 || x.scalar_type() != torch::kLong || (size >= 0 && x.size(0) != size))
+    Refuse(name, meaning + " of int64", x);
   return x.cpu().contiguous().clone();
 }
 
-Tensor FindHidden(const TensorMap& saved, const std::string& name, int64_t count, int64_t dim, const torch::TensorOptions& options) {
+Tensor FindHidden(const TensorMap& saved, const std::string& name, int64_t count, int64_t dim,
+                  const torch::TensorOptions& options) {
   const Tensor& x = Find(saved, name);
   if (x.dim() != 2 || x.size(0) != count || x.size(1) != dim || !x.is_floating_point())
     Refuse(name, "[" + std::to_string(count) + ", " + std::to_string(dim) + "] of floats", x);
@@ -62,7 +64,8 @@ void CheckTimes(const Bank& bank, const Tensor& clock, const std::string& name) 
   for (int64_t row = 0; row < clock.size(0); ++row)
     for (int64_t i = Longs(bank.begin)[row], end = i + Longs(bank.count)[row]; i < end; ++i)
       if (time[i] >= (i + 1 < end ? time[i + 1] : Longs(clock)[row]))
-        throw std::invalid_argument("memory state: `" + name + "` must rise within row " + std::to_string(row) + " and stay below its clock");
+        throw std::invalid_argument("memory state: `" + name + "` must rise within row " + std::to_string(row) +
+                                    " and stay below its clock");
 }
 
 std::string Key(size_t layer, const char* what) { return "layer" + std::to_string(layer) + "." + what; }
@@ -168,13 +171,14 @@ std::shared_ptr<const BankedState> GatherRows(const BankedState& state, const st
 }
 
 std::shared_ptr<const BankedState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
-                                                    const torch::TensorOptions& options) {
+                                                const torch::TensorOptions& options) {
   const Tensor clock = FindLongs(saved, "clock", -1, "[rows]");
   std::vector<Bank> banks;
   for (size_t layer = 0; layer < static_cast<size_t>(layers); ++layer) {
     const std::string count_name = Key(layer, "count"), time_name = Key(layer, "time");
     const Tensor count = FindLongs(saved, count_name, clock.size(0), "[rows of the clock]");
-    if ((count < 0).any().item<bool>()) throw std::invalid_argument("memory state: `" + count_name + "` must not be negative");
+    if ((count < 0).any().item<bool>())
+      throw std::invalid_argument("memory state: `" + count_name + "` must not be negative");
     Bank bank;
     Index(bank, std::vector<int64_t>(Longs(count), Longs(count) + count.size(0)));
     bank.time = FindLongs(saved, time_name, count.sum().item<int64_t>(), "[sum of `" + count_name + "`]");

@@ -61,6 +61,6 @@ std::shared_ptr<const BankedState> GatherRows(const BankedState& state, const st
 
 /// The inverse of Save. Errors: std::invalid_argument naming the tensor that does not fit.
 std::shared_ptr<const BankedState> RestoreState(const TensorMap& saved, int64_t layers, int64_t dim,
-                                                    const torch::TensorOptions& options);
+                                                const torch::TensorOptions& options);
 
 }  // namespace lethe::memory

@@ -60,8 +60,8 @@ class OperatorStepper : public Stepper {
     const int64_t rows = state_->rows();
     int32_t* begin = begin_.data_ptr<int32_t>();
     for (int64_t row = 0; row < rows; ++row)
-      begin[row * steps_ + step_] = episode_start[row] != 0 ? static_cast<int32_t>(step_)
-                                                            : (step_ > 0 ? begin[row * steps_ + step_ - 1] : -1);
+      begin[row * steps_ + step_] =
+          episode_start[row] != 0 ? static_cast<int32_t>(step_) : (step_ > 0 ? begin[row * steps_ + step_ - 1] : -1);
     if (trace != nullptr) trace->layers.clear();
     Tensor x = input;
     for (size_t l = 0; l < buffers_.size(); ++l) x = StepLayer(l, x, trace);
@@ -93,8 +93,8 @@ class OperatorStepper : public Stepper {
     std::vector<Bank> banks;
     for (size_t l = 0; l < buffers_.size(); ++l) {
       const Buffers& b = buffers_[l];
-      banks.push_back(core_.Expire(state_->banks()[l], b.bank.span, b.hidden.slice(1, 0, step_), b.span.slice(1, 0, step_),
-                                   state_->clock(), begin_.slice(1, 0, step_)));
+      banks.push_back(core_.Expire(state_->banks()[l], b.bank.span, b.hidden.slice(1, 0, step_),
+                                   b.span.slice(1, 0, step_), state_->clock(), begin_.slice(1, 0, step_)));
     }
     return std::make_shared<BankedState>(std::move(banks), state_->clock() + step_);
   }
@@ -138,11 +138,13 @@ class OperatorStepper : public Stepper {
 
 }  // namespace
 
-std::unique_ptr<Stepper> MakeOperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps) {
+std::unique_ptr<Stepper> MakeOperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
+                                             int64_t steps) {
   return std::make_unique<OperatorStepper>(core, std::move(state), steps);
 }
 
-std::unique_ptr<Stepper> MakeStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps) {
+std::unique_ptr<Stepper> MakeStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
+                                     int64_t steps) {
   return MakeOperatorStepper(core, std::move(state), steps);
 }
 

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "memory/core.h"
 #include "memory/banked_state.h"
+#include "memory/core.h"
 
 namespace lethe::memory {
 
@@ -11,9 +11,11 @@ class BankedTransformer;
 
 /// Steps a banked memory through one unroll: on the CPU with fused kernels, elsewhere with tensor operators.
 /// The core must outlive the stepper. The state stays untouched: Finish returns a new one.
-std::unique_ptr<Stepper> MakeStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps);
+std::unique_ptr<Stepper> MakeStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
+                                     int64_t steps);
 
 /// The tensor-operator stepper for any device; the fused one is tested against it.
-std::unique_ptr<Stepper> MakeOperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps);
+std::unique_ptr<Stepper> MakeOperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
+                                             int64_t steps);
 
 }  // namespace lethe::memory

@@ -28,7 +28,8 @@ const BankedState& CheckState(const BankedTransformer& core, const StatePtr& sta
   const Tensor &hidden = mine.banks()[0].hidden, &like = core.layers()[0].query;
   Check(hidden.size(1) == core.dim(), "memory state: has width ", hidden.size(1), ", this memory ", core.dim());
   Check(hidden.dtype() == like.dtype(), "memory state: is of ", hidden.dtype(), ", this memory of ", like.dtype());
-  Check(hidden.device() == like.device(), "memory state: lies on ", hidden.device(), ", this memory on ", like.device());
+  Check(hidden.device() == like.device(), "memory state: lies on ", hidden.device(), ", this memory on ",
+        like.device());
   return mine;
 }
 
@@ -52,14 +53,16 @@ StatePtr BankedTransformer::Start(int64_t rows) const {
       const Tensor block = torch::zeros({rows, zeros, shared_->dim}, options);
       KeptRow all;
       for (int64_t t = 0; t < zeros; ++t) all.steps.push_back(t);
-      bank = Repack(bank, block, torch::full({rows}, -zeros, torch::kLong), std::vector<KeptRow>(static_cast<size_t>(rows), all));
+      bank = Repack(bank, block, torch::full({rows}, -zeros, torch::kLong),
+                    std::vector<KeptRow>(static_cast<size_t>(rows), all));
     }
     banks.push_back(std::move(bank));
   }
   return std::make_shared<BankedState>(std::move(banks), torch::zeros({rows}, torch::kLong));
 }
 
-BankedTransformer::Projections BankedTransformer::Project(const TransformerLayer& layer, const Tensor& g, const Tensor& time) const {
+BankedTransformer::Projections BankedTransformer::Project(const TransformerLayer& layer, const Tensor& g,
+                                                          const Tensor& time) const {
   const auto kv = torch::linear(g, layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
   Projections p{torch::linear(g, layer.query), kv[0], kv[1]};
   if (shared_->position == "rotary") {
@@ -125,7 +128,8 @@ Tensor BankedTransformer::RunLayer(const TransformerLayer& layer, const Tensor& 
     const Tensor living = a.living.slice(1, 0, pass.fresh);
     pass.result.living.sum.push_back(living.sum().item<double>());
     pass.result.living.max.push_back(living.max().item<double>());
-    if (PredictsSpans()) pass.result.ramp_sum = pass.result.ramp_sum.defined() ? pass.result.ramp_sum + a.ramp_sum : a.ramp_sum;
+    if (PredictsSpans())
+      pass.result.ramp_sum = pass.result.ramp_sum.defined() ? pass.result.ramp_sum + a.ramp_sum : a.ramp_sum;
     if (pass.passes != nullptr) pass.passes->push_back({projected, y, span, view.span, a});
   } else {  // skipped: nothing was looked at, all lives on
     pass.result.living.sum.push_back(0), pass.result.living.max.push_back(0);
@@ -136,27 +140,40 @@ Tensor BankedTransformer::RunLayer(const TransformerLayer& layer, const Tensor& 
   }
   if (pass.want_state) {
     const torch::NoGradGuard no_grad;
-    pass.banks.push_back(Expire(bank, view.span, x.detach().slice(1, 0, pass.fresh), fresh_span.detach(), pass.before.clock(),
-                                pass.begin.slice(1, 0, pass.fresh)));
+    pass.banks.push_back(Expire(bank, view.span, x.detach().slice(1, 0, pass.fresh), fresh_span.detach(),
+                                pass.before.clock(), pass.begin.slice(1, 0, pass.fresh)));
   }
   ++pass.layer;
   return y;
 }
 
-BlockOutput BankedTransformer::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                                       bool want_state, uint64_t noise) const {
+BlockOutput BankedTransformer::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state,
+                                       int64_t lookahead, bool want_state, uint64_t noise) const {
   return ForwardTraced(x, episode_start, state, lookahead, want_state, nullptr, noise);
 }
 
 BlockOutput BankedTransformer::ForwardTraced(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
-                                             int64_t lookahead, bool want_state, LayerPasses* passes, uint64_t seed) const {
+                                             int64_t lookahead, bool want_state, LayerPasses* passes,
+                                             uint64_t seed) const {
   const BankedState& before = CheckState(*this, state);
   CheckBlock(input, episode_start, before.rows(), shared_->dim, layers()[0].query, lookahead);
-  Check(!shared_->published || !episode_start.any().item<bool>(), "published mode: episode starts inside a block are not defined");
+  Check(!shared_->published || !episode_start.any().item<bool>(),
+        "published mode: episode starts inside a block are not defined");
   const int64_t rows = input.size(0), steps = input.size(1), fresh = steps - lookahead;
   Noise noise(seed);
   const AttentionConstants constants = Constants(noise);
-  Pass pass{before, EpisodeBegin(episode_start), torch::arange(steps, torch::kLong), fresh, want_state, passes, std::move(noise), constants, 0, {}, {}, {}};
+  Pass pass{before,
+            EpisodeBegin(episode_start),
+            torch::arange(steps, torch::kLong),
+            fresh,
+            want_state,
+            passes,
+            std::move(noise),
+            constants,
+            0,
+            {},
+            {},
+            {}};
   Tensor x = input;
   for (const TransformerLayer& layer : layers()) x = RunLayer(layer, x, pass);
   BlockOutput& result = pass.result;
@@ -210,7 +227,8 @@ std::unique_ptr<Stepper> BankedTransformer::Begin(const StatePtr& state, int64_t
 }
 
 Flops BankedTransformer::CountFlops(int64_t block, double living) const {
-  const double width = static_cast<double>(layers()[0].query.size(0)), layer_count = static_cast<double>(shared_->layers);
+  const double width = static_cast<double>(layers()[0].query.size(0)),
+               layer_count = static_cast<double>(shared_->layers);
   const double near = std::min(living, static_cast<double>(position_keys_.size(2)));
   const double attention = 4 * living * width + 2 * near * width;
   const double bank = 4 * living * static_cast<double>(shared_->dim) * width / static_cast<double>(block);
@@ -231,19 +249,21 @@ Tensor EpisodeBegin(const Tensor& episode_start) {
   return begin;
 }
 
-void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int64_t dim, const Tensor& like, int64_t lookahead) {
-  Check(x.dim() == 3 && x.size(2) == dim && x.dtype() == like.dtype(), "memory: x must be [B, T, ", dim, "] of ", like.dtype(),
-        ", got ", x.sizes(), " of ", x.dtype());
+void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int64_t dim, const Tensor& like,
+                int64_t lookahead) {
+  Check(x.dim() == 3 && x.size(2) == dim && x.dtype() == like.dtype(), "memory: x must be [B, T, ", dim, "] of ",
+        like.dtype(), ", got ", x.sizes(), " of ", x.dtype());
   Check(x.device() == like.device(), "memory: x lies on ", x.device(), ", this memory on ", like.device());
   Check(episode_start.sizes() == x.sizes().slice(0, 2) && episode_start.is_cpu(), "memory: episode_start must be ",
         x.sizes().slice(0, 2), " on the CPU, got ", episode_start.sizes(), " on ", episode_start.device());
   Check(x.size(0) == rows, "memory: x has ", x.size(0), " rows, the state ", rows);
-  Check(lookahead >= 0 && lookahead < x.size(1), "memory: lookahead must leave a step of the block's ", x.size(1), ", got ", lookahead);
+  Check(lookahead >= 0 && lookahead < x.size(1), "memory: lookahead must leave a step of the block's ", x.size(1),
+        ", got ", lookahead);
   const torch::NoGradGuard no_grad;
   // A sum is finite if all it adds is, short of overflow, and costs one pass.
   if (!std::isfinite(x.sum().item<double>()))
-    Check(x.isfinite().all().item<bool>(), "memory: x must be finite, got ", x.isfinite().logical_not().sum().item<int64_t>(),
-          " of ", x.numel(), " elements that are NaN or infinite");
+    Check(x.isfinite().all().item<bool>(), "memory: x must be finite, got ",
+          x.isfinite().logical_not().sum().item<int64_t>(), " of ", x.numel(), " elements that are NaN or infinite");
 }
 
 }  // namespace lethe::memory

@@ -31,15 +31,15 @@ class BankedTransformer : public Core {
 
   /// What a test or viewer wants to see of each layer of one block.
   struct LayerPass {
-    torch::Tensor attention;  ///< [B, T, H] after the out projection
-    torch::Tensor y;          ///< [B, T, H]
+    torch::Tensor attention;        ///< [B, T, H] after the out projection
+    torch::Tensor y;                ///< [B, T, H]
     torch::Tensor span, bank_span;  ///< [B, T], [N] f64
     AttentionOutput detail;
   };
   using LayerPasses = std::vector<LayerPass>;
   /// Forward, with the layers' details (attention weights included) in `passes`.
-  BlockOutput ForwardTraced(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                            bool want_state, LayerPasses* passes, uint64_t noise = 0) const;
+  BlockOutput ForwardTraced(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state,
+                            int64_t lookahead, bool want_state, LayerPasses* passes, uint64_t noise = 0) const;
 
   const TransformerOptions& shared() const { return *shared_; }
   const TransformerStack& stack() const { return stack_; }
@@ -58,9 +58,11 @@ class BankedTransformer : public Core {
                                  const BankView& bank, const AttentionConstants& constants, bool want_weights) const;
   /// The bank after a block: what is alive at the next step. block_span [B, T] and bank_span [N] f64.
   virtual Bank Expire(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block,
-                      const torch::Tensor& block_span, const torch::Tensor& clock, const torch::Tensor& episode_begin) const;
+                      const torch::Tensor& block_span, const torch::Tensor& clock,
+                      const torch::Tensor& episode_begin) const;
 
-  /// Queries [B, T, KD], keys and values [B, T, KD] of steps at `time` [T] i64 (from the block's first), rotated if the options say so.
+  /// Queries [B, T, KD], keys and values [B, T, KD] of steps at `time` [T] i64 (from the block's first), rotated if the
+  /// options say so.
   struct Projections {
     torch::Tensor q, k, v;
   };
@@ -92,7 +94,7 @@ torch::Tensor EpisodeBegin(const torch::Tensor& episode_start);
 
 /// What every block must satisfy, whatever the core. like: a parameter of the core.
 /// Errors: std::invalid_argument naming shapes, types, rows or values that do not fit.
-void CheckBlock(const torch::Tensor& x, const torch::Tensor& episode_start, int64_t rows, int64_t dim, const torch::Tensor& like,
-                int64_t lookahead);
+void CheckBlock(const torch::Tensor& x, const torch::Tensor& episode_start, int64_t rows, int64_t dim,
+                const torch::Tensor& like, int64_t lookahead);
 
 }  // namespace lethe::memory

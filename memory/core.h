@@ -27,19 +27,21 @@ using StatePtr = std::shared_ptr<const State>;
 
 /// Living memories (m > 0 for the present query, itself excluded) over the steps of one call, per layer.
 struct LivingStats {
-  std::vector<double> sum;   ///< over rows and steps
+  std::vector<double> sum;  ///< over rows and steps
   std::vector<double> max;
-  int64_t steps = 0;         ///< row-steps counted
+  int64_t steps = 0;  ///< row-steps counted
 };
 
 struct BlockOutput {
-  torch::Tensor y;          ///< [B, T, D]
-  torch::Tensor span_mean;  ///< [layers] f64: mean span of the block's new steps (steps); undefined without predicted spans
-  torch::Tensor ramp_sum;   ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published charge); the same
-  torch::Tensor aux_loss;   ///< scalar f64: a loss of the core's own, its weight included; undefined: none
+  torch::Tensor y;  ///< [B, T, D]
+  torch::Tensor
+      span_mean;  ///< [layers] f64: mean span of the block's new steps (steps); undefined without predicted spans
+  torch::Tensor ramp_sum;  ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published
+                           ///< charge); the same
+  torch::Tensor aux_loss;  ///< scalar f64: a loss of the core's own, its weight included; undefined: none
   std::vector<torch::Tensor> spans;  ///< per layer [B, T] f64; empty for cores without predicted spans
-  LivingStats living;       ///< empty for cores whose memory is not made of steps
-  StatePtr state;           ///< after the block; null unless asked for
+  LivingStats living;                ///< empty for cores whose memory is not made of steps
+  StatePtr state;                    ///< after the block; null unless asked for
 };
 
 /// Per layer, what one step saw: for the viewer and for tests. Cores without attention leave it empty.
@@ -57,7 +59,8 @@ struct Trace {
 class Stepper {
  public:
   virtual ~Stepper() = default;
-  /// x [B, D], episode_start [B] (nonzero: this step is the first of an episode) -> y [B, D], valid until the next call.
+  /// x [B, D], episode_start [B] (nonzero: this step is the first of an episode) -> y [B, D], valid until the next
+  /// call.
   virtual torch::Tensor Step(const torch::Tensor& x, const uint8_t* episode_start, Trace* trace = nullptr) = 0;
   /// Living memories of the last step, per row; and the spans of the step itself. Empty for cores without spans.
   virtual std::vector<std::vector<int32_t>> Living() const = 0;
@@ -74,7 +77,8 @@ struct Flops {
 
 /// A memory: two faces of one function, Forward over a block with gradients and Step over time without.
 /// T calls of Step give what one Forward gives (evaluation mode).
-/// Threads: Forward of one core may run on several threads at once over different rows; parameters must not change meanwhile.
+/// Threads: Forward of one core may run on several threads at once over different rows; parameters must not change
+/// meanwhile.
 class Core : public torch::nn::Module {
  public:
   /// Width of x and y.

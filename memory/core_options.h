@@ -17,7 +17,8 @@ class OptionVisitor {
   virtual void operator()(const char* name, int64_t& value, double lowest, double highest, const char* meaning) = 0;
   virtual void operator()(const char* name, double& value, double lowest, double highest, const char* meaning) = 0;
   virtual void operator()(const char* name, bool& value, const char* meaning) = 0;
-  virtual void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed, const char* meaning) = 0;
+  virtual void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed,
+                          const char* meaning) = 0;
 };
 
 /// What decides a core. Every core derives its own struct, with a default for every member.

@@ -13,17 +13,20 @@ struct AttentionConstants {
   double epsilon = 0;  ///< added to the denominator, relative to the plain softmax sum
   double shorten = std::numeric_limits<double>::infinity();  ///< spans are cut to this in the mask
   double window = std::numeric_limits<double>::infinity();   ///< ages beyond are never seen
+  /// Least mask of a key within the window. Published Adaptive-Span normalises over its whole window, m = 0 included: a
+  /// mask too small to matter counts such keys in the denominator's epsilon. Else 0: expired keys are never read.
+  double least_mask = 0;
   double dropout = 0;         ///< probability that a weight is zeroed, the rest scaled up; with dropout_seed only
   uint64_t dropout_seed = 0;  ///< decides which; 0: evaluation, none
 };
 
 /// Keys, values, spans and ages of a packed ragged bank, each row's in order of time. K = heads * head_dim.
 struct BankView {
-  torch::Tensor k, v;         ///< [N, K]
-  torch::Tensor span;         ///< [N] f64, steps
-  torch::Tensor age;          ///< [N] i64, steps from the memory to the block's first step, >= 1
+  torch::Tensor k, v;          ///< [N, K]
+  torch::Tensor span;          ///< [N] f64, steps
+  torch::Tensor age;           ///< [N] i64, steps from the memory to the block's first step, >= 1
   torch::Tensor begin, count;  ///< [B] i64, CPU: row b owns [begin, begin + count)
-  int64_t longest = 0;        ///< largest count
+  int64_t longest = 0;         ///< largest count
 };
 
 struct AttentionOutput {
@@ -48,7 +51,8 @@ AttentionOutput ExpireAttention(const torch::Tensor& q, const torch::Tensor& k, 
                                 const torch::Tensor& position_keys, const AttentionConstants& constants,
                                 bool want_weights = false);
 
-/// The same in plain tensor operators with padded [B, heads, Tq, N] scores: any device, and what the kernel is tested against.
+/// The same in plain tensor operators with padded [B, heads, Tq, N] scores: any device, and what the kernel is tested
+/// against.
 AttentionOutput ExpireAttentionDense(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                                      const torch::Tensor& span, const torch::Tensor& episode_begin,
                                      const BankView& bank, const torch::Tensor& position_keys,

@@ -15,8 +15,10 @@ void ExpireSpanOptions::Visit(OptionVisitor& visit) {
   visit("span_limit", span_limit, 1, 1e9, "longest span L, steps");
   visit("ramp", ramp, 1, 1e6, "a memory fades out over this many steps R after its span");
   visit("initial_span", initial_span, 1e-6, 0.999999, "spans start at this share of span_limit");
-  visit("span_pre_division", span_pre_division, 1e-3, 1e6, "divides the span predictor's product; for large span_limit");
-  visit("random_shortening", random_shortening, "training cuts spans to a random share of span_limit, anew for every block");
+  visit("span_pre_division", span_pre_division, 1e-3, 1e6,
+        "divides the span predictor's product; for large span_limit");
+  visit("random_shortening", random_shortening,
+        "training cuts spans to a random share of span_limit, anew for every block");
 }
 
 void ExpireSpanOptions::Check() const {
@@ -29,7 +31,8 @@ void ExpireSpanOptions::Check() const {
 
 std::shared_ptr<Core> ExpireSpanOptions::Make() const { return std::make_shared<ExpireSpan>(*this); }
 
-ExpireSpan::ExpireSpan(const ExpireSpanOptions& o) : BankedTransformer(std::make_shared<ExpireSpanOptions>(o), o.block) {
+ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
+    : BankedTransformer(std::make_shared<ExpireSpanOptions>(o), o.block) {
   for (size_t l = 0; l < layers().size(); ++l) {
     TransformerLayer& layer = stack_.layers()[l];
     layer.span = stack_.Add(l, "span", torch::zeros({1, o.dim}));
@@ -59,7 +62,8 @@ Bank ExpireSpan::Expire(const Bank& bank, const Tensor& bank_span, const Tensor&
   return BankedTransformer::Expire(bank, bank_span, block, block_span, clock, episode_begin);
 }
 
-Bank ExpireSpan::ExpireAsPublished(const Bank& bank, const Tensor& bank_span, const Tensor& block, const Tensor& clock) const {
+Bank ExpireSpan::ExpireAsPublished(const Bank& bank, const Tensor& bank_span, const Tensor& block,
+                                   const Tensor& clock) const {
   const int64_t rows = block.size(0), steps = block.size(1);
   const Tensor span = bank_span.cpu().contiguous();
   std::vector<KeptRow> kept(static_cast<size_t>(rows));

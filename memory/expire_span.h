@@ -6,10 +6,10 @@ namespace lethe::memory {
 
 /// Letters of the paper in brackets.
 struct ExpireSpanOptions : TransformerOptions {
-  double span_limit = 256;     ///< [L] steps
-  double ramp = 8;             ///< [R] steps, > 0
-  double initial_span = 0.75;  ///< spans start at this share of span_limit; in (0, 1)
-  double span_pre_division = 1;  ///< [delta] divides the span predictor's product
+  double span_limit = 256;         ///< [L] steps
+  double ramp = 8;                 ///< [R] steps, > 0
+  double initial_span = 0.75;      ///< spans start at this share of span_limit; in (0, 1)
+  double span_pre_division = 1;    ///< [delta] divides the span predictor's product
   bool random_shortening = false;  ///< training cuts spans to u L in the mask, u uniform per block
 
   void Visit(OptionVisitor& visit) override;
@@ -32,8 +32,9 @@ class ExpireSpan : public BankedTransformer {
   torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const override;
   AttentionConstants Constants(Noise& noise) const override;
   /// In published mode: dead memories leave in whole blocks of M that every row has.
-  Bank Expire(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block, const torch::Tensor& block_span,
-              const torch::Tensor& clock, const torch::Tensor& episode_begin) const override;
+  Bank Expire(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block,
+              const torch::Tensor& block_span, const torch::Tensor& clock,
+              const torch::Tensor& episode_begin) const override;
 
   /// Fixes the random shortening, for comparisons: spans are cut to fraction * L in the mask. 1 switches it off.
   void SetShortening(double fraction) { shortening_ = fraction; }
@@ -42,7 +43,8 @@ class ExpireSpan : public BankedTransformer {
   int64_t PublishedZeros() const override { return position_keys().size(2); }
 
  private:
-  Bank ExpireAsPublished(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block, const torch::Tensor& clock) const;
+  Bank ExpireAsPublished(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block,
+                         const torch::Tensor& clock) const;
 
   double shortening_ = 1;
 };

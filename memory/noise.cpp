@@ -17,7 +17,9 @@ torch::Tensor Noise::Dropout(const torch::Tensor& x, double probability) {
   return x * keep.to(x.device());
 }
 
-double Noise::Uniform() { return is_on() ? at::check_generator<at::CPUGeneratorImpl>(*generator_)->random64() * 0x1p-64 : 1; }
+double Noise::Uniform() {
+  return is_on() ? at::check_generator<at::CPUGeneratorImpl>(*generator_)->random64() * 0x1p-64 : 1;
+}
 
 uint64_t Noise::Seed() { return is_on() ? at::check_generator<at::CPUGeneratorImpl>(*generator_)->random64() | 1 : 0; }
 

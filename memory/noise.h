@@ -7,7 +7,8 @@
 
 namespace lethe::memory {
 
-/// The random numbers of one training pass, all from one seed. With seed 0, evaluation, it draws none and changes nothing.
+/// The random numbers of one training pass, all from one seed. With seed 0, evaluation, it draws none and changes
+/// nothing.
 class Noise {
  public:
   explicit Noise(uint64_t seed);

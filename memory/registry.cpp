@@ -40,7 +40,8 @@ const CoreInfo& FindCore(const std::string& name) {
 bool RegisterCore(CoreInfo info) {
   if (!IsName(info.name)) throw std::logic_error("memory core `" + info.name + "`: a name is made of a-z, 0-9 and _");
   const auto place = std::lower_bound(All().begin(), All().end(), info, ByName);
-  if (place != All().end() && place->name == info.name) throw std::logic_error("memory core `" + info.name + "` is registered twice");
+  if (place != All().end() && place->name == info.name)
+    throw std::logic_error("memory core `" + info.name + "` is registered twice");
   All().insert(place, std::move(info));
   return true;
 }

@@ -25,7 +25,7 @@ const CoreInfo& FindCore(const std::string& name);
 bool RegisterCore(CoreInfo info);
 
 /// In the core's .cpp file: LETHE_REGISTER_CORE("gru", GruOptions, "gated recurrent unit");
-#define LETHE_REGISTER_CORE(name, Options, summary)                                \
+#define LETHE_REGISTER_CORE(name, Options, summary)                                            \
   [[maybe_unused]] static const bool lethe_core_is_registered = ::lethe::memory::RegisterCore( \
       {name, summary, []() -> std::unique_ptr<::lethe::memory::CoreOptions> { return std::make_unique<Options>(); }})
 

@@ -22,8 +22,10 @@ void TransformerOptions::Visit(OptionVisitor& visit) {
   visit("heads", heads, 1, 64, "attention heads");
   visit("head_dim", head_dim, 0, 1024, "width of a head; 0: dim / heads");
   visit("ffn", ffn, 1, 65536, "width of the feed-forward part");
-  visit("position", position, {"learned", "rotary"}, "learned: a key for each of the nearest ages; rotary: angles by age");
-  visit("positions", positions, 0, 65536, "nearest ages with a learned key; 0: the block, or what the core's window needs");
+  visit("position", position, {"learned", "rotary"},
+        "learned: a key for each of the nearest ages; rotary: angles by age");
+  visit("positions", positions, 0, 65536,
+        "nearest ages with a learned key; 0: the block, or what the core's window needs");
   visit("pre_norm", pre_norm, "normalise before each part instead of after");
   visit("gates", gates, "GTrXL: a GRU gate in place of each residual sum");
   visit("dropout", dropout, 0, 0.9, "of attention weights and feed-forward units, in training");
@@ -32,12 +34,15 @@ void TransformerOptions::Visit(OptionVisitor& visit) {
 
 void TransformerOptions::Check() const {
   const auto positive = [](int64_t n, const char* name) { CheckOption(n >= 1, name, n, ">= 1"); };
-  positive(layers, "layers"), positive(dim, "dim"), positive(heads, "heads"), positive(ffn, "ffn"), positive(block, "block");
+  positive(layers, "layers"), positive(dim, "dim"), positive(heads, "heads"), positive(ffn, "ffn"),
+      positive(block, "block");
   CheckOption(head_dim >= 0, "head_dim", head_dim, ">= 0");
   CheckOption(positions >= 0, "positions", positions, ">= 0");
-  CheckOption(head_dim > 0 || dim % heads == 0, "heads", heads, "a divisor of dim = " + std::to_string(dim) + ", or give head_dim");
+  CheckOption(head_dim > 0 || dim % heads == 0, "heads", heads,
+              "a divisor of dim = " + std::to_string(dim) + ", or give head_dim");
   CheckOption(position == "learned" || position == "rotary", "position", position, "learned, rotary");
-  CheckOption(position != "rotary" || HeadDim() % 2 == 0, "head_dim", HeadDim(), "an even number with position: rotary");
+  CheckOption(position != "rotary" || HeadDim() % 2 == 0, "head_dim", HeadDim(),
+              "an even number with position: rotary");
   CheckOption(dropout >= 0 && dropout < 1, "dropout", dropout, "0 to below 1");
   CheckOption(layer_drop >= 0 && layer_drop < 1, "layer_drop", layer_drop, "0 to below 1");
 }
@@ -48,13 +53,18 @@ Tensor LinearStart(int64_t out, int64_t in) {
 }
 
 TransformerStack::TransformerStack(torch::nn::Module& owner, const TransformerOptions& options)
-    : dim_(options.dim), width_(options.heads * options.HeadDim()), ffn_(options.ffn), pre_norm_(options.pre_norm),
-      gates_(options.gates), dropout_(options.dropout) {
+    : dim_(options.dim),
+      width_(options.heads * options.HeadDim()),
+      ffn_(options.ffn),
+      pre_norm_(options.pre_norm),
+      gates_(options.gates),
+      dropout_(options.dropout) {
   const auto stack = owner.register_module("layers", std::make_shared<torch::nn::Module>());
   for (int64_t l = 0; l < options.layers; ++l) {
     const auto module = stack->register_module(std::to_string(l), std::make_shared<torch::nn::Module>());
     const auto add = [&](const char* name, Tensor start) { return module->register_parameter(name, std::move(start)); };
-    const double ff_bound = 1 / std::sqrt(static_cast<double>(dim_)), ff2_bound = 1 / std::sqrt(static_cast<double>(ffn_));
+    const double ff_bound = 1 / std::sqrt(static_cast<double>(dim_)),
+                 ff2_bound = 1 / std::sqrt(static_cast<double>(ffn_));
     TransformerLayer layer;
     layer.query = add("query", LinearStart(width_, dim_));
     layer.key_value = add("key_value", LinearStart(2 * width_, dim_));
@@ -104,8 +114,8 @@ Tensor TransformerStack::Join(const Gate& gate, const Tensor& x, const Tensor& p
   return (1 - update) * x + update * candidate;
 }
 
-Tensor TransformerStack::FinishLayer(const TransformerLayer& layer, const Tensor& x, const Tensor& attended, Noise& noise,
-                                     Tensor* projected) const {
+Tensor TransformerStack::FinishLayer(const TransformerLayer& layer, const Tensor& x, const Tensor& attended,
+                                     Noise& noise, Tensor* projected) const {
   const auto feed_forward = [&](const Tensor& z) {
     const Tensor hidden = noise.Dropout(torch::relu(torch::linear(z, layer.ff1, layer.ff1_bias)), dropout_);
     return torch::linear(hidden, layer.ff2, layer.ff2_bias);
@@ -118,7 +128,9 @@ Tensor TransformerStack::FinishLayer(const TransformerLayer& layer, const Tensor
   return Norm(Join(layer.gate2, y, feed_forward(y)), layer.norm2, layer.norm2_bias);
 }
 
-Tensor TransformerStack::FinishStack(const Tensor& x) const { return pre_norm_ ? Norm(x, out_norm_, out_norm_bias_) : x; }
+Tensor TransformerStack::FinishStack(const Tensor& x) const {
+  return pre_norm_ ? Norm(x, out_norm_, out_norm_bias_) : x;
+}
 
 double TransformerStack::LinearFlops() const {
   const double dim = static_cast<double>(dim_), width = static_cast<double>(width_), ffn = static_cast<double>(ffn_);
@@ -128,7 +140,8 @@ double TransformerStack::LinearFlops() const {
 
 Tensor Rotate(const Tensor& x, const Tensor& time, int64_t head_dim) {
   const int64_t half = head_dim / 2;
-  const Tensor exponent = torch::arange(half, torch::TensorOptions().dtype(torch::kDouble).device(x.device())) / static_cast<double>(half);
+  const Tensor exponent =
+      torch::arange(half, torch::TensorOptions().dtype(torch::kDouble).device(x.device())) / static_cast<double>(half);
   const Tensor angle = time.to(x.device()).to(torch::kDouble).unsqueeze(-1) * torch::pow(1e-4, exponent);  // [..., D/2]
   const Tensor cos = angle.cos().to(x.dtype()).unsqueeze(-2), sin = angle.sin().to(x.dtype()).unsqueeze(-2);
   const auto halves = x.unflatten(-1, {-1, 2, half}).unbind(-2);  // [..., K, D/2] each

@@ -13,10 +13,11 @@ namespace lethe::memory {
 /// What all transformer cores share. Letters of the paper in brackets.
 struct TransformerOptions : CoreOptions {
   int64_t layers = 2;
-  int64_t heads = 4;      ///< [K]
-  int64_t head_dim = 0;   ///< [D]; 0: dim / heads. heads * head_dim need not be dim
-  int64_t ffn = 256;      ///< [F]
-  std::string position = "learned";  ///< learned: a key for each of the nearest ages, as published; rotary: angles by age
+  int64_t heads = 4;     ///< [K]
+  int64_t head_dim = 0;  ///< [D]; 0: dim / heads. heads * head_dim need not be dim
+  int64_t ffn = 256;     ///< [F]
+  std::string position =
+      "learned";          ///< learned: a key for each of the nearest ages, as published; rotary: angles by age
   int64_t positions = 0;  ///< [M] nearest ages with a learned key; 0: what the core says
   bool pre_norm = false;  ///< normalise before each part instead of after
   bool gates = false;     ///< GTrXL (arXiv:1910.06764): a GRU gate in place of each residual sum
@@ -45,8 +46,8 @@ struct TransformerLayer {
   torch::Tensor ff1, ff1_bias, ff2, ff2_bias;          ///< [F, H], [F], [H, F], [H]
   torch::Tensor norm1, norm1_bias, norm2, norm2_bias;  ///< [H]
   Gate gate1, gate2;
-  torch::Tensor span, span_bias;                       ///< Expire-Span's predictor: [1, H], [1]
-  torch::Tensor span_ratio;                            ///< Adaptive-Span: [K] or [1], in [0, 1]
+  torch::Tensor span, span_bias;  ///< Expire-Span's predictor: [1, H], [1]
+  torch::Tensor span_ratio;       ///< Adaptive-Span: [K] or [1], in [0, 1]
 };
 
 /// The layers of a transformer core and the norm behind the last: everything but what is attended to.
@@ -66,8 +67,8 @@ class TransformerStack {
   /// A layer's attention input: LN1 of x with pre-norm, x itself with post-norm.
   torch::Tensor AttentionInput(const TransformerLayer& layer, const torch::Tensor& x) const;
   /// The rest of a layer behind attention. attended [..., KD]; projected, if asked for: after the out projection.
-  torch::Tensor FinishLayer(const TransformerLayer& layer, const torch::Tensor& x, const torch::Tensor& attended, Noise& noise,
-                            torch::Tensor* projected = nullptr) const;
+  torch::Tensor FinishLayer(const TransformerLayer& layer, const torch::Tensor& x, const torch::Tensor& attended,
+                            Noise& noise, torch::Tensor* projected = nullptr) const;
   /// Final norm of pre-norm; identity otherwise.
   torch::Tensor FinishStack(const torch::Tensor& x) const;
 

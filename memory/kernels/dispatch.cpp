@@ -12,15 +12,18 @@ namespace lethe::memory {
 namespace baseline {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
+extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 }  // namespace baseline
 #ifdef LETHE_X86
 namespace avx2 {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
+extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 }  // namespace avx2
 namespace avx512 {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
+extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 }  // namespace avx512
 #endif
 
@@ -53,22 +56,22 @@ IsaScope::IsaScope(Isa isa) : before_(SelectedIsa()) {
 
 IsaScope::~IsaScope() { Selected() = before_; }
 
-template <>
-const ExpireAttentionKernels<float>& SelectExpireAttention<float>() {
 #ifdef LETHE_X86
-  if (SelectedIsa() == Isa::kAvx512) return avx512::kFloat;
-  if (SelectedIsa() == Isa::kAvx2) return avx2::kFloat;
+#define LETHE_SELECT(T, kernels)                          \
+  template <>                                             \
+  const ExpireAttentionKernels<T>& SelectExpireAttention<T>() { \
+    if (SelectedIsa() == Isa::kAvx512) return avx512::kernels; \
+    if (SelectedIsa() == Isa::kAvx2) return avx2::kernels;  \
+    return baseline::kernels;                             \
+  }
+#else
+#define LETHE_SELECT(T, kernels) \
+  template <>                    \
+  const ExpireAttentionKernels<T>& SelectExpireAttention<T>() { return baseline::kernels; }
 #endif
-  return baseline::kFloat;
-}
 
-template <>
-const ExpireAttentionKernels<double>& SelectExpireAttention<double>() {
-#ifdef LETHE_X86
-  if (SelectedIsa() == Isa::kAvx512) return avx512::kDouble;
-  if (SelectedIsa() == Isa::kAvx2) return avx2::kDouble;
-#endif
-  return baseline::kDouble;
-}
+LETHE_SELECT(float, kFloat)
+LETHE_SELECT(double, kDouble)
+LETHE_SELECT(BFloat16, kBFloat16)
 
 }  // namespace lethe::memory

@@ -1,419 +1,388 @@
 #pragma once
 
-// Expire-attention for one machine: see expire_attention.h for what is computed and simd.h for why LETHE_ISA.
+// Expire-attention for one machine: expire_attention.h says what is computed, expire_attention_tile.h how it is cut.
 //
-//  per row:   plan  = the keys that some query sees, each with the interval of queries [from, to) that see it
-//             mask  = m of every (query, key), 0 outside the interval; shared by all heads
-//  per head:  gather K and V of the plan, scores = Q K^T + positions, p = m exp(scores - max), out = P V
+//  per row:            plan = the keys that some query sees, each with the interval of queries that see it
+//  per head and tile:  scores = K Q^T + positions, p = m exp(scores - max), out^T += V^T p, rescaled when max grows
+//  backward:           the same scores again, then dV, dK, dQ^T from p and dp, a tile at a time
 //
-// All matrices are padded with zeros to whole vectors of keys or of head dimensions.
+// Nothing is ever as large as queries times keys.
 
-#include "memory/kernels/expire_attention.h"
-#include "memory/kernels/simd.h"
-#include "memory/kernels/span_mask.h"
+#include "memory/kernels/expire_attention_tile.h"
 
 namespace lethe::memory::LETHE_ISA {
 
-/// Cuts the caller's scratch into arrays, each on a line of its own. With a null start it only measures.
-struct Arena {
-  char* start;
-  int64_t used = 0;
-  template <class U>
-  U* Take(int64_t n) {
-    U* p = start == nullptr ? nullptr : reinterpret_cast<U*>(start + used);
-    used += (n * static_cast<int64_t>(sizeof(U)) + 63) / 64 * 64;
-    return p;
-  }
-};
-
-/// The keys of one row that some query sees with m > 0, in order of time.
-struct Plan {
-  int64_t size;
-  int64_t* index;     // bank memory i as i, block step j as -1 - j
-  double* span;       // shortened
-  double* age;        // at query 0; grows by one per query
-  int64_t* position;  // column of position_keys at query 0; falls by one per query; < 0: no position term
-  int64_t* from;      // seen by queries [from, to)
-  int64_t* to;
-  bool* shortened;    // the span was cut, so it gets no gradient
-  int64_t* episode_end;  // per block step: the first step of a later episode
-};
-
 template <class T>
-struct Work {
-  Plan plan;
-  int64_t keys, dims, positions;  // padded sizes
-  T *mask, *p, *grad_p, *grad_scores, *grad_mask;            // [queries, keys]
-  T *k_t, *v_t;                                              // [head_dim, keys]
-  T *k, *v, *grad_k, *grad_v;                                // [keys, dims]
-  T *q, *grad_out, *grad_q, *out;                            // [queries, dims]
-  T *position_scores, *grad_position_scores;                 // [queries, positions]
-  T *position_keys, *grad_position_keys, *position_keys_t;   // [head_dim, positions] twice, [positions, dims]
-};
+inline constexpr T kLowest = static_cast<T>(-__builtin_huge_val());
 
+/// What every row and head of a call shares: positions as rows, in the type that computes.
+template <class S>
+inline void LoadPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
+  for (int64_t i = 0; i < a.positions; ++i)
+    for (int64_t d = 0; d < w.dims; ++d)
+      w.position_rows[i * w.dims + d] = d < a.head_dim ? Real(a.position_keys[d * a.positions + i]) : ComputeType<S>(0);
+}
+
+template <class S>
+inline ComputeType<S> Scale(const ExpireAttentionArgs<S>& a) {
+  return static_cast<ComputeType<S>>(1 / __builtin_sqrt(static_cast<double>(a.head_dim)));
+}
+
+template <class S>
+inline void LoadQueries(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+  LoadPanels(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w,
+             w.q_panels);
+  PositionScores(a, w);
+}
+
+/// The largest seen score of every query of a panel so far; rescales what was summed with the old one.
 template <class T>
-int64_t Carve(const ExpireAttentionArgs<T>& a, int64_t longest, void* scratch, Work<T>& w) {
-  Arena arena{static_cast<char*>(scratch)};
-  w.keys = PadToLanes<T>(longest);
-  w.dims = PadToLanes<T>(a.head_dim);
-  w.positions = PadToLanes<T>(a.positions);
-  w.plan.index = arena.Take<int64_t>(longest);
-  w.plan.span = arena.Take<double>(longest);
-  w.plan.age = arena.Take<double>(longest);
-  w.plan.position = arena.Take<int64_t>(longest);
-  w.plan.from = arena.Take<int64_t>(longest);
-  w.plan.to = arena.Take<int64_t>(longest);
-  w.plan.shortened = arena.Take<bool>(longest);
-  w.plan.episode_end = arena.Take<int64_t>(a.block_keys);
-  const auto take = [&arena](int64_t n, auto&... arrays) { ((arrays = arena.Take<T>(n)), ...); };
-  take(a.queries * w.keys, w.mask, w.p, w.grad_p, w.grad_scores, w.grad_mask);
-  take(a.head_dim * w.keys, w.k_t, w.v_t);
-  take(w.keys * w.dims, w.k, w.v, w.grad_k, w.grad_v);
-  take(a.queries * w.dims, w.q, w.grad_out, w.grad_q, w.out);
-  take(a.queries * w.positions, w.position_scores, w.grad_position_scores);
-  take(a.head_dim * w.positions, w.position_keys, w.grad_position_keys);
-  w.position_keys_t = arena.Take<T>(w.positions * w.dims);
-  return arena.used;
-}
-
-/// The first query of [from, limit) at which a memory is gone; m falls with every query, so guess and correct.
-inline int64_t EndOfLife(double span, double age, double ramp, int64_t from, int64_t limit) {
-  const double guess = span - age + ramp;
-  int64_t t = guess >= static_cast<double>(limit) ? limit : (guess > static_cast<double>(from) ? static_cast<int64_t>(guess) : from);
-  while (t < limit && SpanMask(span - (age + static_cast<double>(t)), ramp) > 0) ++t;
-  while (t > from && !(SpanMask(span - (age + static_cast<double>(t - 1)), ramp) > 0)) --t;
-  return t;
-}
-
-template <class T>
-void AddKey(const ExpireAttentionArgs<T>& a, int64_t index, int64_t age, double span, int64_t from, int64_t limit,
-            Plan& plan) {
-  const bool shortened = span > a.shorten;
-  const double cut = shortened ? a.shorten : span;
-  const int64_t to = EndOfLife(cut, static_cast<double>(age), a.ramp, from, limit);
-  if (to <= from) return;
-  const int64_t n = plan.size++;
-  plan.index[n] = index;
-  plan.span[n] = cut;
-  plan.age[n] = static_cast<double>(age);
-  plan.position[n] = a.positions - age;
-  plan.from[n] = from;
-  plan.to[n] = to;
-  plan.shortened[n] = shortened;
-}
-
-template <class T>
-void MakePlan(const ExpireAttentionArgs<T>& a, int64_t row, Plan& plan) {
-  const int64_t first = a.block_keys - a.queries;
-  const int32_t* begin = a.episode_begin + row * a.block_keys;
-  for (int64_t j = a.block_keys - 1, next = a.block_keys; j >= 0; --j) {
-    plan.episode_end[j] = next;
-    if (begin[j] == j) next = j;
-  }
-  plan.size = 0;
-  int64_t old = 0;  // queries [0, old) still belong to the episode that the bank remembers
-  while (old < a.queries && begin[first + old] < 0) ++old;
-  const int64_t bank = a.bank_begin[row];
-  for (int64_t i = bank; old > 0 && i < bank + a.bank_count[row]; ++i)
-    AddKey(a, i, a.bank_age[i] + first, a.bank_span[i], 0, old, plan);
-  const double* span = a.span + row * a.block_keys;
-  for (int64_t j = 0; j < a.block_keys; ++j) {
-    const int64_t from = j + 1 > first ? j + 1 - first : 0;
-    AddKey(a, -1 - j, first - j, span[j], from, plan.episode_end[j] - first, plan);
-  }
-}
-
-/// Span minus age at query t. Ages are whole, so their sum is exact: a step and a block round alike.
-inline double Remaining(const Plan& plan, int64_t key, int64_t t) {
-  return plan.span[key] - (plan.age[key] + static_cast<double>(t));
-}
-
-template <class T>
-void FillMask(const ExpireAttentionArgs<T>& a, const Plan& plan, int64_t keys, T* mask) {
-  for (int64_t t = 0; t < a.queries; ++t) {
-    T* m = mask + t * keys;
-    for (int64_t j = 0; j < plan.size; ++j) {
-      const double x = SpanMask(Remaining(plan, j, t), a.ramp);
-      m[j] = t >= plan.from[j] && t < plan.to[j] ? static_cast<T>(x) : T(0);
-    }
-    for (int64_t j = plan.size; j < keys; ++j) m[j] = 0;
-  }
-}
-
-template <class T>
-inline void CopyRow(const T* from, int64_t n, int64_t padded, T* to) {
-  for (int64_t d = 0; d < n; ++d) to[d] = from[d];
-  for (int64_t d = n; d < padded; ++d) to[d] = 0;
-}
-
-/// Columns of a [rows, padded] matrix become rows of a [padded_rows, stride] one.
-template <class T>
-inline void TransposeRows(const T* from, int64_t rows, int64_t stride, int64_t cols, int64_t padded_rows, T* to) {
-  for (int64_t d = 0; d < cols; ++d) {
-    for (int64_t j = 0; j < rows; ++j) to[d * padded_rows + j] = from[j * stride + d];
-    for (int64_t j = rows; j < padded_rows; ++j) to[d * padded_rows + j] = 0;
-  }
-}
-
-template <class T>
-void GatherHead(const ExpireAttentionArgs<T>& a, int64_t row, int64_t head, Work<T>& w) {
-  const int64_t offset = head * a.head_dim;
-  for (int64_t n = 0; n < w.plan.size; ++n) {
-    const int64_t index = w.plan.index[n];
-    const int64_t step = row * a.kv_row_stride - (index + 1) * a.kv_stride;
-    const T* k = index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step;
-    const T* v = index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step;
-    CopyRow(k + offset, a.head_dim, w.dims, w.k + n * w.dims);
-    CopyRow(v + offset, a.head_dim, w.dims, w.v + n * w.dims);
-  }
-  for (int64_t t = 0; t < a.queries; ++t)
-    CopyRow(a.q + row * a.q_row_stride + t * a.q_stride + offset, a.head_dim, w.dims, w.q + t * w.dims);
-  TransposeRows(w.k, w.plan.size, w.dims, a.head_dim, w.keys, w.k_t);
-}
-
-/// For every key with a position term at query t, calls use(key, position, count) on runs of consecutive positions.
-template <class F>
-inline void ForPositionRuns(const Plan& plan, int64_t t, int64_t positions, F use) {
-  int64_t j = plan.size - 1;
-  while (j >= 0 && plan.position[j] - t >= positions) --j;  // not yet seen
-  while (j >= 0 && plan.position[j] - t >= 0) {
-    int64_t i = j;
-    while (i > 0 && plan.position[i - 1] == plan.position[i] - 1 && plan.position[i - 1] - t >= 0) --i;
-    use(i, plan.position[i] - t, j - i + 1);
-    j = i - 1;
-  }
-}
-
-template <class T>
-void Scores(const ExpireAttentionArgs<T>& a, Work<T>& w, T* scores) {
-  const int64_t keys = PadToLanes<T>(w.plan.size);
-  Product(a.queries, keys, a.head_dim, w.q, w.dims, 1, w.k_t, w.keys, scores, w.keys, false);
-  Product(a.queries, w.positions, a.head_dim, w.q, w.dims, 1, w.position_keys, w.positions, w.position_scores,
-          w.positions, false);
-  for (int64_t t = 0; t < a.queries; ++t) {
-    T* s = scores + t * w.keys;
-    const T* extra = w.position_scores + t * w.positions;
-    ForPositionRuns(w.plan, t, a.positions, [&](int64_t key, int64_t position, int64_t count) {
-      for (int64_t i = 0; i < count; ++i) s[key + i] += extra[position + i];
-    });
-  }
-}
-
-template <class T>
-inline T Scale(const ExpireAttentionArgs<T>& a) {
-  return static_cast<T>(1 / __builtin_sqrt(static_cast<double>(a.head_dim)));
-}
-
-/// exp(score - max) where m > 0, else 0.
-template <class T>
-inline Vec<T> Weight(Vec<T> score, T scale, T max, Vec<T> mask) {
-  const Vec<T> e = Exp(score * scale - max);
-  return mask > T(0) ? e : Vec<T>{};
-}
-
-/// p of one query in place of its scores.
-template <class T>
-void Softmax(const ExpireAttentionArgs<T>& a, int64_t keys, const T* mask, T* s, T* max_score, T* normaliser) {
-  const T scale = Scale(a);
-  Vec<T> top = Broadcast(static_cast<T>(-__builtin_huge_val()));
-  for (int64_t j = 0; j < keys; j += kLanes<T>) {
-    const Vec<T> x = Load(s + j) * scale, m = Load(mask + j);
-    const Vec<T> seen = m > T(0) ? x : top;
-    top = seen > top ? seen : top;
-  }
-  const T max = Max<T>(top);
-  Vec<T> masked{}, plain{};
-  const bool nothing_seen = max == static_cast<T>(-__builtin_huge_val());
-  for (int64_t j = 0; j < keys; j += kLanes<T>) {
-    const Vec<T> m = Load(mask + j);
-    const Vec<T> e = nothing_seen ? Vec<T>{} : Weight<T>(Load(s + j), scale, max, m);
-    masked += m * e;
-    plain += e;
-    Store(s + j, m * e);
-  }
-  const T sum = Sum<T>(masked) + static_cast<T>(a.epsilon) * Sum<T>(plain);
-  const T inverse = sum > T(0) ? 1 / sum : T(0);
-  for (int64_t j = 0; j < keys; j += kLanes<T>) Store(s + j, Load(s + j) * inverse);
-  *max_score = nothing_seen ? T(0) : max;
-  *normaliser = sum;
-}
-
-template <class T>
-void CountRow(const ExpireAttentionArgs<T>& a, int64_t row, const Work<T>& w) {
-  double ramp_sum = 0;
-  for (int64_t t = 0; t < a.queries; ++t) a.living[row * a.queries + t] = 0;
-  for (int64_t j = 0; j < w.plan.size; ++j) {
-    for (int64_t t = w.plan.from[j]; t < w.plan.to[j]; ++t) {
-      const double remaining = Remaining(w.plan, j, t);
-      if (remaining < 0) ramp_sum += remaining;
-      ++a.living[row * a.queries + t];
-    }
-  }
-  a.ramp_sum[row] = ramp_sum;
-}
-
-template <class T>
-void WriteWeights(const ExpireAttentionArgs<T>& a, int64_t row, int64_t head, const Work<T>& w) {
-  for (int64_t t = 0; t < a.queries; ++t) {
-    T* to = a.weights + ((row * a.heads + head) * a.queries + t) * a.weights_stride;
-    for (int64_t n = 0; n < w.plan.size; ++n) {
-      const int64_t index = w.plan.index[n];
-      to[index >= 0 ? index - a.bank_begin[row] : a.weights_stride - a.block_keys - 1 - index] = w.p[t * w.keys + n];
-    }
-  }
-}
-
-template <class T>
-void Forward(const ExpireAttentionArgs<T>& a, void* scratch) {
-  Work<T> w;
-  int64_t longest = 0;
-  for (int64_t b = 0; b < a.rows; ++b) longest = a.bank_count[b] > longest ? a.bank_count[b] : longest;
-  Carve(a, longest + a.block_keys, scratch, w);
-  for (int64_t d = 0; d < a.head_dim; ++d)
-    CopyRow(a.position_keys + d * a.positions, a.positions, w.positions, w.position_keys + d * w.positions);
-  for (int64_t row = 0; row < a.rows; ++row) {
-    MakePlan(a, row, w.plan);
-    const int64_t keys = PadToLanes<T>(w.plan.size);
-    FillMask(a, w.plan, w.keys, w.mask);
-    CountRow(a, row, w);
-    for (int64_t head = 0; head < a.heads; ++head) {
-      GatherHead(a, row, head, w);
-      Scores(a, w, w.p);
-      for (int64_t t = 0; t < a.queries; ++t) {
-        const int64_t at = (row * a.heads + head) * a.queries + t;
-        Softmax(a, keys, w.mask + t * w.keys, w.p + t * w.keys, a.max_score + at, a.normaliser + at);
+inline void RaiseTop(const Tile& tile, int64_t panel, Work<T>& w) {
+  constexpr int64_t lanes = kLanes<T>;
+  T* top = w.top + panel * kPanel<T>;
+  for (int64_t v = 0; v < 2; ++v) {
+    const Vec<T> before = Load(top + v * lanes);
+    Vec<T> now = before;
+    for (int64_t g = 0; g < tile.groups; ++g) {
+      if (!tile.group[g].SeenBy(panel)) continue;
+      const bool full = tile.group[g].FullFor(panel);
+      for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
+        Vec<T> s = Load(w.scores + i * kPanel<T> + v * lanes);
+        if (!full) s = Load(w.mask + i * kPanel<T> + v * lanes) > T(0) ? s : Broadcast(kLowest<T>);
+        now = s > now ? s : now;
       }
-      Product(a.queries, w.dims, w.plan.size, w.p, w.keys, 1, w.v, w.dims, w.out, w.dims, false);
-      for (int64_t t = 0; t < a.queries; ++t)
-        CopyRow(w.out + t * w.dims, a.head_dim, a.head_dim, a.out + ((row * a.queries + t) * a.heads + head) * a.head_dim);
-      if (a.weights != nullptr) WriteWeights(a, row, head, w);
     }
+    Store(top + v * lanes, now);
+    if (Max<T>(now > before ? Broadcast(T(1)) : Vec<T>{}) == 0) continue;
+    const Vec<T> factor = Exp(before - (now == kLowest<T> ? Vec<T>{} : now));
+    T* out = w.out_panels + panel * w.dims * kPanel<T> + v * lanes;
+    for (int64_t d = 0; d < w.dims; ++d) Store(out + d * kPanel<T>, Load(out + d * kPanel<T>) * factor);
+    T *sum = w.sum + panel * kPanel<T> + v * lanes, *plain = w.plain + panel * kPanel<T> + v * lanes;
+    Store(sum, Load(sum) * factor), Store(plain, Load(plain) * factor);
   }
 }
 
-/// Gradients of one query's scores and mask. With E = exp(s - max) / normaliser and g = dL/dp:
-/// dL/ds = p (g - p . g) - epsilon E (p . g),  dL/dm = E (g - p . g).
+/// exp(score - max) where m > 0, else 0; m is 1 in full groups.
 template <class T>
-void SoftmaxBackward(const ExpireAttentionArgs<T>& a, int64_t keys, const T* mask, const T* grad_p, T max, T normaliser,
-                     T* s_to_p, T* grad_s, T* grad_mask) {
-  const T scale = Scale(a), inverse = normaliser > T(0) ? 1 / normaliser : T(0), epsilon = static_cast<T>(a.epsilon);
-  Vec<T> dot{};
-  for (int64_t j = 0; j < keys; j += kLanes<T>) {
-    const Vec<T> m = Load(mask + j);
-    const Vec<T> e = Weight<T>(Load(s_to_p + j), scale, max, m) * inverse;
-    Store(grad_s + j, e);
-    Store(s_to_p + j, m * e);
-    dot += m * e * Load(grad_p + j);
+inline Vec<T> Weight(Vec<T> score, Vec<T> top, bool full, const T* mask, Vec<T>* m) {
+  const Vec<T> e = Exp(score - top);
+  if (full) {
+    *m = Broadcast(T(1));
+    return e;
   }
-  const T pg = Sum<T>(dot);
-  for (int64_t j = 0; j < keys; j += kLanes<T>) {
-    const Vec<T> e = Load(grad_s + j), g = Load(grad_p + j);
-    Store(grad_mask + j, Load(grad_mask + j) + e * (g - pg));
-    Store(grad_s + j, (Load(s_to_p + j) * (g - pg) - epsilon * e * pg) * scale);
+  *m = Load(mask);
+  return *m > T(0) ? e : Vec<T>{};
+}
+
+/// Finite tops: those of queries that see nothing are set to 0.
+template <class T>
+inline Vec<T> LoadTop(const T* top) {
+  const Vec<T> x = Load(top);
+  return x == kLowest<T> ? Vec<T>{} : x;
+}
+
+/// Scores of a tile and a panel become weights, in place; their sums grow.
+template <class T>
+inline void Weigh(const Tile& tile, int64_t panel, bool drops, Work<T>& w) {
+  constexpr int64_t lanes = kLanes<T>;
+  for (int64_t v = 0; v < 2; ++v) {
+    T *sum_at = w.sum + panel * kPanel<T> + v * lanes, *plain_at = w.plain + panel * kPanel<T> + v * lanes;
+    const Vec<T> top = LoadTop(w.top + panel * kPanel<T> + v * lanes);
+    Vec<T> sum = Load(sum_at), plain = Load(plain_at), m;
+    for (int64_t g = 0; g < tile.groups; ++g) {
+      if (!tile.group[g].SeenBy(panel)) continue;
+      const bool full = tile.group[g].FullFor(panel);
+      for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
+        const int64_t at = i * kPanel<T> + v * lanes;
+        const Vec<T> e = Weight(Load(w.scores + at), top, full, w.mask + at, &m);
+        const Vec<T> p = full ? e : m * e;
+        sum += p;
+        plain += e;
+        Store(w.scores + at, drops ? p * Load(w.keep + at) : p);
+      }
+    }
+    Store(sum_at, sum), Store(plain_at, plain);
   }
 }
 
-template <class T>
-void BackwardPositions(const ExpireAttentionArgs<T>& a, Work<T>& w) {
-  for (int64_t i = 0; i < a.queries * w.positions; ++i) w.grad_position_scores[i] = 0;
-  for (int64_t t = 0; t < a.queries; ++t) {
-    const T* gs = w.grad_scores + t * w.keys;
-    T* to = w.grad_position_scores + t * w.positions;
-    ForPositionRuns(w.plan, t, a.positions, [&](int64_t key, int64_t position, int64_t count) {
-      for (int64_t i = 0; i < count; ++i) to[position + i] += gs[key + i];
+/// Masks, and what dropout keeps, of the groups that a panel sees.
+template <class S>
+inline void FillMasks(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, int64_t panel,
+                      Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  const bool drops = a.dropout_seed != 0 && a.dropout > 0;
+  for (int64_t g = 0; g < tile.groups; ++g) {
+    if (!tile.group[g].SeenBy(panel)) continue;
+    const int64_t key = tile.first_key + g * kGroup, at = g * kGroup * kPanel<T>;
+    if (!tile.group[g].FullFor(panel)) FillMask(a, w.plan.keys + key, panel, w.mask + at);
+    if (drops) FillKeep(a, row, head, key, panel, w.keep + at);
+  }
+}
+
+template <class S>
+inline void ForwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
+                        Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  LoadTile(a, row, head, tile, w);
+  for (int64_t panel = 0; panel < w.panels; ++panel) {
+    FillMasks(a, row, head, tile, panel, w);
+    Scores(a, tile, panel, w, w.scores, kPanel<T>);
+    RaiseTop(tile, panel, w);
+    Weigh(tile, panel, a.dropout_seed != 0 && a.dropout > 0, w);
+    ForRuns(tile, panel, [&](int64_t g, int64_t groups) {
+      Product(a.head_dim, kPanel<T>, groups * kGroup, w.v + g * kGroup * w.dims, 1, w.dims,
+              w.scores + g * kGroup * kPanel<T>, kPanel<T>, w.out_panels + panel * w.dims * kPanel<T>, kPanel<T>, true);
     });
   }
-  Product(a.queries, w.dims, a.positions, w.grad_position_scores, w.positions, 1, w.position_keys_t, w.dims, w.grad_q,
-          w.dims, true);
-  Product(a.head_dim, w.positions, a.queries, w.q, 1, w.dims, w.grad_position_scores, w.positions, w.grad_position_keys,
-          w.positions, true);
 }
 
-template <class T>
-void ScatterHead(const ExpireAttentionArgs<T>& a, int64_t row, int64_t head, const Work<T>& w) {
-  const int64_t offset = head * a.head_dim, stride = a.heads * a.head_dim;
-  for (int64_t n = 0; n < w.plan.size; ++n) {
-    const int64_t index = w.plan.index[n];
-    const int64_t step = row * a.block_keys - 1 - index;
-    T* gk = (index >= 0 ? a.grad_bank_k + index * stride : a.grad_k + step * stride) + offset;
-    T* gv = (index >= 0 ? a.grad_bank_v + index * stride : a.grad_v + step * stride) + offset;
-    for (int64_t d = 0; d < a.head_dim; ++d) gk[d] += w.grad_k[n * w.dims + d];
-    for (int64_t d = 0; d < a.head_dim; ++d) gv[d] += w.grad_v[n * w.dims + d];
-  }
-  for (int64_t t = 0; t < a.queries; ++t)
-    CopyRow(w.grad_q + t * w.dims, a.head_dim, a.head_dim, a.grad_q + (row * a.queries + t) * stride + offset);
-}
-
-/// de of a key = sum over the queries on its ramp of dm / R, plus the charge of ramp_sum.
-template <class T>
-void BackwardSpans(const ExpireAttentionArgs<T>& a, int64_t row, const Work<T>& w) {
-  for (int64_t n = 0; n < w.plan.size; ++n) {
-    if (w.plan.shortened[n]) continue;
-    double grad = 0;
-    for (int64_t t = w.plan.from[n]; t < w.plan.to[n]; ++t)
-      if (Remaining(w.plan, n, t) < 0)
-        grad += static_cast<double>(w.grad_mask[t * w.keys + n]) / a.ramp + a.grad_ramp_sum[row];
-    const int64_t index = w.plan.index[n];
-    if (index >= 0) {
-      a.grad_bank_span[index] += grad;
-    } else {
-      a.grad_span[row * a.block_keys - 1 - index] += grad;
+/// p of every query and key, for those who want to look: scores once more, now that their sums are known.
+template <class S>
+inline void WriteWeights(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  const int64_t at = (row * a.heads + head) * a.queries;
+  for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
+    Tile tile;
+    MakeTile<T>(w.plan, n, a.queries, tile);
+    LoadTile(a, row, head, tile, w);
+    for (int64_t panel = 0; panel < w.panels; ++panel) {
+      FillMasks(a, row, head, tile, panel, w);
+      Scores(a, tile, panel, w, w.scores, kPanel<T>);
+      Weigh(tile, panel, false, w);
+      for (int64_t i = 0; i < tile.groups * kGroup; ++i) {
+        const Key& key = w.plan.keys[n + i];
+        const int64_t column =
+            key.index >= 0 ? key.index - a.bank_begin[row] : a.weights_stride - a.block_keys - 1 - key.index;
+        for (int64_t t = MaxOf(key.from, panel * kPanel<T>); t < Min(key.to, (panel + 1) * kPanel<T>); ++t)
+          Set(a.weights[(at + t) * a.weights_stride + column],
+              w.scores[i * kPanel<T> + t % kPanel<T>] / a.normaliser[at + t]);
+      }
     }
   }
 }
 
-template <class T>
-void BackwardHead(const ExpireAttentionArgs<T>& a, int64_t row, int64_t head, Work<T>& w) {
-  const int64_t keys = PadToLanes<T>(w.plan.size);
-  GatherHead(a, row, head, w);
-  TransposeRows(w.v, w.plan.size, w.dims, a.head_dim, w.keys, w.v_t);
-  for (int64_t t = 0; t < a.queries; ++t)
-    CopyRow(a.grad_out + ((row * a.queries + t) * a.heads + head) * a.head_dim, a.head_dim, w.dims, w.grad_out + t * w.dims);
-  Scores(a, w, w.p);
-  Product(a.queries, keys, a.head_dim, w.grad_out, w.dims, 1, w.v_t, w.keys, w.grad_p, w.keys, false);
+template <class S>
+inline void ForwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  LoadQueries(a, row, head, w);
+  Zero(w.out_panels, w.panels * w.dims * kPanel<T>);
+  for (int64_t i = 0; i < w.panels * kPanel<T>; ++i) w.top[i] = kLowest<T>, w.sum[i] = 0, w.plain[i] = 0;
+  for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
+    Tile tile;
+    MakeTile<T>(w.plan, n, a.queries, tile);
+    ForwardTile(a, row, head, tile, w);
+  }
+  const int64_t at = (row * a.heads + head) * a.queries;
   for (int64_t t = 0; t < a.queries; ++t) {
-    const int64_t at = (row * a.heads + head) * a.queries + t, line = t * w.keys;
-    SoftmaxBackward(a, keys, w.mask + line, w.grad_p + line, a.max_score[at], a.normaliser[at], w.p + line,
-                    w.grad_scores + line, w.grad_mask + line);
+    a.max_score[at + t] = w.top[t] == kLowest<T> ? T(0) : w.top[t];
+    a.normaliser[at + t] = w.sum[t] + static_cast<T>(a.epsilon) * w.plain[t];
+    w.sum[t] = a.normaliser[at + t] > T(0) ? 1 / a.normaliser[at + t] : T(0);
   }
-  Product(a.queries, w.dims, w.plan.size, w.grad_scores, w.keys, 1, w.k, w.dims, w.grad_q, w.dims, false);
-  Product(w.plan.size, w.dims, a.queries, w.grad_scores, 1, w.keys, w.q, w.dims, w.grad_k, w.dims, false);
-  Product(w.plan.size, w.dims, a.queries, w.p, 1, w.keys, w.grad_out, w.dims, w.grad_v, w.dims, false);
-  BackwardPositions(a, w);
-  ScatterHead(a, row, head, w);
+  S* out = a.out + (row * a.queries * a.heads + head) * a.head_dim;
+  const int64_t stride = a.heads * a.head_dim;
+  ForPanelElements(w.out_panels, a.queries, a.head_dim, w,
+                   [&](int64_t t, int64_t d, T x) { Set(out[t * stride + d], x * w.sum[t]); });
+  if (a.weights != nullptr) WriteWeights(a, row, head, w);
 }
 
-template <class T>
-void Backward(const ExpireAttentionArgs<T>& a, void* scratch) {
-  Work<T> w;
+/// Longest bank of rows [first, end), with the block.
+template <class S>
+inline int64_t LongestRow(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end) {
   int64_t longest = 0;
-  for (int64_t b = 0; b < a.rows; ++b) longest = a.bank_count[b] > longest ? a.bank_count[b] : longest;
-  Carve(a, longest + a.block_keys, scratch, w);
-  for (int64_t d = 0; d < a.head_dim; ++d)
-    CopyRow(a.position_keys + d * a.positions, a.positions, w.positions, w.position_keys + d * w.positions);
-  for (int64_t i = 0; i < a.positions; ++i) {
-    T* to = w.position_keys_t + i * w.dims;
-    for (int64_t d = 0; d < w.dims; ++d) to[d] = d < a.head_dim ? a.position_keys[d * a.positions + i] : T(0);
-  }
-  for (int64_t i = 0; i < a.head_dim * w.positions; ++i) w.grad_position_keys[i] = 0;
-  for (int64_t row = 0; row < a.rows; ++row) {
+  for (int64_t b = first; b < end; ++b) longest = MaxOf(longest, a.bank_count[b]);
+  return longest + a.block_keys;
+}
+
+template <class S>
+void Forward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch) {
+  Work<ComputeType<S>> w;
+  Carve(a, LongestRow(a, first, end), false, scratch, w);
+  LoadPositions(a, w);
+  for (int64_t row = first; row < end; ++row) {
     MakePlan(a, row, w.plan);
-    FillMask(a, w.plan, w.keys, w.mask);
-    for (int64_t i = 0; i < a.queries * w.keys; ++i) w.grad_mask[i] = 0;
+    PadPlan(w.plan);
+    CountRow(a, row, w.plan);
+    for (int64_t head = 0; head < a.heads; ++head) ForwardHead(a, row, head, w);
+  }
+}
+
+/// Scores and dL/dp of a group become p and dL/ds, in place. With e = exp(s - max) / normaliser and g = dL/dp:
+/// dL/ds = p (g - delta) - epsilon e delta,  dL/dm = e (g - delta),  delta = sum of p g = out . dL/dout.
+/// Returns in `ramp`, per key, the sum of dL/dm over the queries on its ramp.
+template <class S>
+inline void BackwardGroup(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t g, int64_t panel,
+                          Work<ComputeType<S>>& w, double* ramp) {
+  using T = ComputeType<S>;
+  constexpr int64_t lanes = kLanes<T>;
+  const bool full = tile.group[g].FullFor(panel), drops = a.dropout_seed != 0 && a.dropout > 0;
+  const T epsilon = static_cast<T>(a.epsilon);
+  const int64_t t0 = panel * kPanel<T>;
+  for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
+    const Key& key = w.plan.keys[tile.first_key + i];
+    const bool fades = !full && key.fade < t0 + kPanel<T> && key.gone > t0;
+    for (int64_t v = 0; v < 2; ++v) {
+      const int64_t t = t0 + v * lanes, at = i * w.line + t, mask_at = i * kPanel<T> + v * lanes;
+      Vec<T> m;
+      const Vec<T> e = Weight(Load(w.scores + at), Load(w.top + t), full, w.mask + mask_at, &m) * Load(w.sum + t);
+      const Vec<T> p = full ? e : m * e, delta = Load(w.delta + t);
+      Vec<T> grad = Load(w.grad_scores + at), kept = p;
+      if (drops) grad *= Load(w.keep + mask_at), kept *= Load(w.keep + mask_at);
+      const Vec<T> difference = grad - delta;
+      Store(w.scores + at, kept);
+      Store(w.grad_scores + at, epsilon == 0 ? p * difference : p * difference - epsilon * e * delta);
+      if (!fades) continue;
+      const Vec<T> grad_mask = e * difference;
+      for (int64_t l = MaxOf(0, key.fade - t); l < Min(lanes, key.gone - t); ++l)
+        ramp[i] += static_cast<double>(grad_mask[l]);
+    }
+  }
+}
+
+/// What a tile's scores give to the near positions.
+template <class T>
+inline void StoreNear(const Tile& tile, int64_t g, int64_t panel, int64_t positions, Work<T>& w) {
+  for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
+    T* to = NearRow(w.plan.keys[tile.first_key + i], panel, positions, w.grad_near);
+    const T* from = w.grad_scores + i * w.line + panel * kPanel<T>;
+    for (int64_t l = 0; to != nullptr && l < kPanel<T>; ++l) to[l] = from[l];
+  }
+}
+
+template <class S>
+inline void BackwardPanel(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, int64_t panel,
+                          Work<ComputeType<S>>& w, double* ramp) {
+  using T = ComputeType<S>;
+  const int64_t t0 = panel * kPanel<T>;
+  FillMasks(a, row, head, tile, panel, w);
+  Scores(a, tile, panel, w, w.scores + t0, w.line);
+  for (int64_t g = 0; g < tile.groups; ++g) {
+    if (!tile.group[g].SeenBy(panel)) continue;
+    Product(kGroup, kPanel<T>, a.head_dim, w.v + g * kGroup * w.dims, w.dims, 1,
+            w.grad_out_panels + panel * w.dims * kPanel<T>, kPanel<T>, w.grad_scores + g * kGroup * w.line + t0, w.line,
+            false);
+    BackwardGroup(a, tile, g, panel, w, ramp);
+    if (a.positions > 0) StoreNear(tile, g, panel, a.positions, w);
+  }
+  ForRuns(tile, panel, [&](int64_t g, int64_t groups) {
+    Product(a.head_dim, kPanel<T>, groups * kGroup, w.k + g * kGroup * w.dims, 1, w.dims,
+            w.grad_scores + g * kGroup * w.line + t0, w.line, w.grad_q_panels + panel * w.dims * kPanel<T>, kPanel<T>,
+            true);
+  });
+}
+
+/// Writes a tile's gradients of keys, values and spans to where they belong.
+template <class S>
+inline void StoreTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
+                      const Work<ComputeType<S>>& w, const double* ramp) {
+  const int64_t offset = head * a.head_dim, stride = a.heads * a.head_dim;
+  for (int64_t i = 0; i < tile.groups * kGroup && tile.first_key + i < w.plan.size; ++i) {
+    const Key& key = w.plan.keys[tile.first_key + i];
+    const int64_t step = row * a.block_keys - 1 - key.index;
+    const bool is_banked = key.index >= 0;
+    WriteRow(w.grad_k + i * w.dims, a.head_dim,
+             (is_banked ? a.grad_bank_k + key.index * stride : a.grad_k + step * stride) + offset);
+    WriteRow(w.grad_v + i * w.dims, a.head_dim,
+             (is_banked ? a.grad_bank_v + key.index * stride : a.grad_v + step * stride) + offset);
+    if (key.shortened) continue;
+    double& grad_span = is_banked ? a.grad_bank_span[key.index] : a.grad_span[step];
+    grad_span += ramp[i] / a.ramp;
+    if (head == 0) grad_span += static_cast<double>(key.gone - key.fade) * a.grad_ramp_sum[row];
+  }
+}
+
+template <class S>
+inline void BackwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
+                         Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  double ramp[kTileKeys] = {};
+  LoadTile(a, row, head, tile, w);
+  for (int64_t panel = 0; panel < w.panels; ++panel) BackwardPanel(a, row, head, tile, panel, w, ramp);
+  for (int64_t g = 0; g < tile.groups; ++g) {
+    const int64_t from = tile.group[g].first * kPanel<T>, queries = tile.group[g].end * kPanel<T> - from,
+                  at = g * kGroup * w.line + from;
+    Product(kGroup, w.dims, queries, w.grad_scores + at, w.line, 1, w.q_rows + from * w.dims, w.dims,
+            w.grad_k + g * kGroup * w.dims, w.dims, false);
+    Product(kGroup, w.dims, queries, w.scores + at, w.line, 1, w.grad_out_rows + from * w.dims, w.dims,
+            w.grad_v + g * kGroup * w.dims, w.dims, false);
+  }
+  StoreTile(a, row, head, tile, w, ramp);
+}
+
+template <class S>
+inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  for (int64_t panel = 0; panel < w.panels; ++panel) {
+    Unskew(w.grad_near + panel * (a.positions + kPanel<T>)*kPanel<T>, a.positions, w.position_scores);
+    Product(a.head_dim, kPanel<T>, a.positions, w.position_rows, 1, w.dims, w.position_scores, kPanel<T>,
+            w.grad_q_panels + panel * w.dims * kPanel<T>, kPanel<T>, true);
+    Product(a.positions, w.dims, kPanel<T>, w.position_scores, kPanel<T>, 1, w.q_rows + panel * kPanel<T> * w.dims,
+            w.dims, w.grad_position_rows, w.dims, true);
+  }
+}
+
+/// Output, its gradient, and what the forward pass left of every query's softmax.
+template <class S>
+inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  const int64_t stride = a.heads * a.head_dim, offset = (row * a.queries * a.heads + head) * a.head_dim,
+                at = (row * a.heads + head) * a.queries;
+  LoadPanels(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_panels);
+  LoadRows(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_rows);
+  LoadRows(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_rows);
+  for (int64_t t = 0; t < w.panels * kPanel<T>; ++t) {
+    w.top[t] = w.sum[t] = w.delta[t] = 0;
+    if (t >= a.queries) continue;
+    w.top[t] = a.max_score[at + t];
+    w.sum[t] = a.normaliser[at + t] > T(0) ? 1 / a.normaliser[at + t] : T(0);
+    for (int64_t d = 0; d < a.head_dim; ++d)
+      w.delta[t] += w.grad_out_rows[t * w.dims + d] * Real(a.out[offset + t * stride + d]);
+  }
+}
+
+template <class S>
+inline void BackwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  LoadQueries(a, row, head, w);
+  LoadOutput(a, row, head, w);
+  Zero(w.grad_q_panels, w.panels * w.dims * kPanel<T>);
+  if (a.positions > 0) Zero(w.grad_near, w.panels * (a.positions + kPanel<T>)*kPanel<T>);
+  for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
+    Tile tile;
+    MakeTile<T>(w.plan, n, a.queries, tile);
+    BackwardTile(a, row, head, tile, w);
+  }
+  if (a.positions > 0) BackwardPositions(a, w);
+  S* grad_q = a.grad_q + (row * a.queries * a.heads + head) * a.head_dim;
+  const int64_t stride = a.heads * a.head_dim;
+  const T scale = Scale(a);
+  ForPanelElements(w.grad_q_panels, a.queries, a.head_dim, w,
+                   [&](int64_t t, int64_t d, T x) { Set(grad_q[t * stride + d], x * scale); });
+}
+
+template <class S>
+void Backward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch,
+              ComputeType<S>* grad_position_keys) {
+  Work<ComputeType<S>> w;
+  Carve(a, LongestRow(a, first, end), true, scratch, w);
+  LoadPositions(a, w);
+  Zero(w.grad_position_rows, a.positions * w.dims);
+  for (int64_t row = first; row < end; ++row) {
+    MakePlan(a, row, w.plan);
+    PadPlan(w.plan);
     for (int64_t head = 0; head < a.heads; ++head) BackwardHead(a, row, head, w);
-    BackwardSpans(a, row, w);
   }
   for (int64_t d = 0; d < a.head_dim; ++d)
-    for (int64_t i = 0; i < a.positions; ++i) a.grad_position_keys[d * a.positions + i] += w.grad_position_keys[d * w.positions + i];
+    for (int64_t i = 0; i < a.positions; ++i)
+      grad_position_keys[d * a.positions + i] += w.grad_position_rows[i * w.dims + d];
 }
 
-template <class T>
-int64_t ScratchBytes(const ExpireAttentionArgs<T>& a, int64_t longest) {
-  Work<T> w;
-  return Carve(a, longest, nullptr, w);
+template <class S>
+int64_t ScratchBytes(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_backward) {
+  Work<ComputeType<S>> w;
+  return Carve(a, longest, is_backward, nullptr, w);
 }
 
-template <class T>
-constexpr ExpireAttentionKernels<T> kKernels = {Forward<T>, Backward<T>, ScratchBytes<T>};
+template <class S>
+constexpr ExpireAttentionKernels<S> kKernels = {Forward<S>, Backward<S>, ScratchBytes<S>};
 
 }  // namespace lethe::memory::LETHE_ISA

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "memory/kernels/expire_attention.h"
+
 #ifndef LETHE_ISA
 #error "define LETHE_ISA (avx512, avx2 or baseline) before including a kernel header"
 #endif
@@ -88,6 +90,27 @@ inline Vec<double> Exp(Vec<double> x) {
   return x;
 }
 
+/// A stored number as it is computed with, and back: the nearest, ties to even.
+inline float Real(float x) { return x; }
+inline double Real(double x) { return x; }
+inline float Real(BFloat16 x) { return __builtin_bit_cast(float, static_cast<uint32_t>(x.bits) << 16); }
+inline void Set(float& to, float x) { to = x; }
+inline void Set(double& to, double x) { to = x; }
+inline void Set(BFloat16& to, float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  to.bits = static_cast<uint16_t>(x != x ? 0x7fc0u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+template <class S, class T>
+inline void ReadRow(const S* from, int64_t n, int64_t padded, T* to) {
+  for (int64_t d = 0; d < n; ++d) to[d] = Real(from[d]);
+  for (int64_t d = n; d < padded; ++d) to[d] = 0;
+}
+template <class S, class T>
+inline void WriteRow(const T* from, int64_t n, S* to) {
+  for (int64_t d = 0; d < n; ++d) Set(to[d], from[d]);
+}
+
 #ifdef __AVX512F__
 inline constexpr int kTileRows = 8;  // 8 x 2 accumulators of 32 registers
 #else
@@ -121,8 +144,8 @@ inline void ProductTile(int64_t depth, const T* a, int64_t a_row, int64_t a_col,
 }
 
 template <class T, int Rows, int Vecs>
-inline void ProductRest(int64_t rows, int64_t depth, const T* a, int64_t a_row, int64_t a_col, const T* b,
-                        int64_t ldb, T* c, int64_t ldc, bool accumulate) {
+inline void ProductRest(int64_t rows, int64_t depth, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb,
+                        T* c, int64_t ldc, bool accumulate) {
   if constexpr (Rows > 0) {
     if (rows == Rows) {
       ProductTile<T, Rows, Vecs>(depth, a, a_row, a_col, b, ldb, c, ldc, accumulate);

@@ -271,7 +271,7 @@ std::string MessageFor(const std::function<void(AttentionCase&)>& spoil) {
 TEST(ExpireAttentionErrors, NameTheArgumentAndItsShape) {
   const std::vector<std::pair<std::function<void(AttentionCase&)>, std::string>> cases = {
       {[](AttentionCase& c) { c.q = c.q[0]; }, "q must be [B, Tq, K]"},
-      {[](AttentionCase& c) { c.q = c.q.to(torch::kInt); }, "q must be [B, Tq, K] of float32 or float64, got shape [3, 5, 8] of int"},
+      {[](AttentionCase& c) { c.q = c.q.to(torch::kInt); }, "q must be [B, Tq, K] of float32, float64 or bfloat16, got shape [3, 5, 8] of int"},
       {[](AttentionCase& c) { c.sizes.constants.heads = 3; }, "the width of q must be a multiple of the heads, got shape [3, 5, 8]"},
       {[](AttentionCase& c) { c.sizes.constants.heads = 0; }, "multiple of the heads"},
       {[](AttentionCase& c) { c.k = c.k.slice(1, 0, 4); }, "k must be [B, Tk >= Tq, K] like q, got shape [3, 4, 8]"},

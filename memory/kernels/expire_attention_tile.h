@@ -1,0 +1,276 @@
+#pragma once
+
+// Tiles of attention scores, transposed: a row is a key, lanes are queries. So masks, maxima and sums are plain vector
+// arithmetic, and keys and values are read as they lie. Compiled once per machine: see simd.h.
+//
+//   panel = kPanel queries side by side      group = kGroup keys, the smallest unit that is computed or skipped
+//   tile  = kTileKeys keys, whose keys and values lie copied and converted in scratch
+
+#include "memory/kernels/expire_attention_plan.h"
+
+namespace lethe::memory::LETHE_ISA {
+
+template <class T>
+inline constexpr int64_t kPanel = 2 * kLanes<T>;
+inline constexpr int64_t kGroup = 8;
+inline constexpr int64_t kTileKeys = 64;
+inline constexpr int64_t kTileGroups = kTileKeys / kGroup;
+
+/// Arrays of one thread. Matrices are padded with zeros to whole panels of queries and whole vectors of head
+/// dimensions.
+template <class T>
+struct Work {
+  Plan plan;
+  int64_t dims, panels, line;  // padded head_dim, panels, stride of a tile's rows of scores
+  T *k, *v, *grad_k, *grad_v;  // [kTileKeys, dims]
+  T *q_panels, *out_panels, *grad_out_panels, *grad_q_panels;  // [panels, dims, kPanel]
+  T *q_rows, *grad_out_rows;                                   // [panels * kPanel, dims]
+  T *scores, *grad_scores;                                     // [kTileKeys, line]
+  T *mask, *keep;                                              // [kTileKeys, kPanel]
+  T *top, *sum, *plain, *delta;                                // [panels * kPanel]
+  T *position_rows, *grad_position_rows;                       // [positions, dims]
+  T* position_scores;                                          // [positions, kPanel]
+  T *near, *grad_near;                                         // [panels, positions + kPanel, kPanel]
+};
+
+template <class S>
+inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_backward, void* scratch,
+                     Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  Arena arena{static_cast<char*>(scratch)};
+  w.dims = PadToLanes<T>(a.head_dim);
+  w.panels = (a.queries + kPanel<T> - 1) / kPanel<T>;
+  w.line = w.panels * kPanel<T> + kLanes<T>;  // an odd number of cache lines: rows do not share cache sets
+  const int64_t queries = w.panels * kPanel<T>, near = w.panels * (a.positions + kPanel<T>)*kPanel<T>;
+  const auto take = [&arena](int64_t n, auto&... arrays) { ((arrays = arena.Take<T>(n)), ...); };
+  w.plan.keys = arena.Take<Key>(longest + kGroup);
+  w.plan.episode_end = arena.Take<int64_t>(a.block_keys);
+  take(kTileKeys * w.dims, w.k, w.v);
+  take(queries * w.dims, w.q_panels);
+  take(kTileKeys * w.line, w.scores);
+  take(kTileKeys * kPanel<T>, w.mask, w.keep);
+  take(queries, w.top, w.sum, w.plain);
+  take(a.positions * w.dims, w.position_rows);
+  take(a.positions * kPanel<T>, w.position_scores);
+  take(near, w.near);
+  if (!is_backward) {
+    take(queries * w.dims, w.out_panels);
+    return arena.used;
+  }
+  take(queries, w.delta);
+  take(kTileKeys * w.dims, w.grad_k, w.grad_v);
+  take(queries * w.dims, w.grad_out_panels, w.grad_q_panels, w.q_rows, w.grad_out_rows);
+  take(kTileKeys * w.line, w.grad_scores);
+  take(a.positions * w.dims, w.grad_position_rows);
+  take(near, w.grad_near);
+  return arena.used;
+}
+
+template <class T>
+inline void Zero(T* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = 0;
+}
+
+/// Where a group of a tile is seen: panels [first, end). `full` panels see all of its keys with m = 1.
+struct Group {
+  int64_t first, end, full_first, full_end;
+  bool SeenBy(int64_t panel) const { return panel >= first && panel < end; }
+  bool FullFor(int64_t panel) const { return panel >= full_first && panel < full_end; }
+};
+
+struct Tile {
+  int64_t first_key, groups;
+  Group group[kTileGroups];
+};
+
+inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t MaxOf(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/// queries: of the call, so that a last panel which is not whole counts as full.
+template <class T>
+inline Group MakeGroup(const Key* keys, int64_t queries) {
+  int64_t from = queries, to = 0, all_from = 0, all_fade = queries;
+  for (int64_t i = 0; i < kGroup; ++i) {
+    from = Min(from, keys[i].from), to = MaxOf(to, keys[i].to);
+    all_from = MaxOf(all_from, keys[i].from), all_fade = Min(all_fade, keys[i].fade);
+  }
+  const int64_t p = kPanel<T>;
+  const int64_t full_end = all_fade == queries ? (queries + p - 1) / p : all_fade / p;
+  return {from / p, (to + p - 1) / p, (all_from + p - 1) / p, full_end};
+}
+
+/// The tile that begins at this key; keys behind the last are seen by no query.
+template <class T>
+inline void MakeTile(const Plan& plan, int64_t first_key, int64_t queries, Tile& tile) {
+  tile.first_key = first_key;
+  tile.groups = Min(kTileGroups, (plan.size - first_key + kGroup - 1) / kGroup);
+  for (int64_t g = 0; g < tile.groups; ++g) tile.group[g] = MakeGroup<T>(plan.keys + first_key + g * kGroup, queries);
+}
+
+inline void PadPlan(Plan& plan) {
+  constexpr int64_t kNever = int64_t{1} << 40;
+  for (int64_t i = 0; i < kGroup; ++i) plan.keys[plan.size + i] = Key{0, 0, 0, -1, kNever, 0, 0, 0, true};
+}
+
+/// Calls use(first group, groups) on runs of groups that this panel sees.
+template <class F>
+inline void ForRuns(const Tile& tile, int64_t panel, F use) {
+  for (int64_t g = 0; g < tile.groups; ++g) {
+    if (!tile.group[g].SeenBy(panel)) continue;
+    const int64_t from = g;
+    while (g + 1 < tile.groups && tile.group[g + 1].SeenBy(panel)) ++g;
+    use(from, g + 1 - from);
+  }
+}
+
+/// Copies one head of the tile's keys and values.
+template <class S>
+inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
+                     Work<ComputeType<S>>& w) {
+  const int64_t offset = head * a.head_dim;
+  for (int64_t i = 0; i < tile.groups * kGroup; ++i) {
+    const int64_t n = tile.first_key + i;
+    if (n >= w.plan.size) {
+      Zero(w.k + i * w.dims, w.dims), Zero(w.v + i * w.dims, w.dims);
+      continue;
+    }
+    const int64_t index = w.plan.keys[n].index, step = row * a.kv_row_stride - (index + 1) * a.kv_stride;
+    const S* k = index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step;
+    const S* v = index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step;
+    ReadRow(k + offset, a.head_dim, w.dims, w.k + i * w.dims);
+    ReadRow(v + offset, a.head_dim, w.dims, w.v + i * w.dims);
+  }
+}
+
+/// Panels [panels, dims, kPanel] of rows [queries, head_dim] with the given strides, times `scale`.
+template <class S, class T>
+inline void LoadPanels(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T>& w,
+                       T* panels) {
+  for (int64_t panel = 0; panel < w.panels; ++panel) {
+    T* to = panels + panel * w.dims * kPanel<T>;
+    for (int64_t l = 0; l < kPanel<T>; ++l) {
+      const int64_t t = panel * kPanel<T> + l;
+      for (int64_t d = 0; d < head_dim; ++d)
+        to[d * kPanel<T> + l] = t < queries ? Real(from[t * stride + d]) * scale : T(0);
+    }
+  }
+}
+
+/// The same as rows [panels * kPanel, dims].
+template <class S, class T>
+inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T>& w,
+                     T* rows) {
+  for (int64_t t = 0; t < w.panels * kPanel<T>; ++t) {
+    T* to = rows + t * w.dims;
+    for (int64_t d = 0; d < w.dims; ++d)
+      to[d] = t < queries && d < head_dim ? Real(from[t * stride + d]) * scale : T(0);
+  }
+}
+
+/// Rows of the panels' columns: the way back, times scale, where `use` gets (query, dimension, value).
+template <class T, class F>
+inline void ForPanelElements(const T* panels, int64_t queries, int64_t head_dim, const Work<T>& w, F use) {
+  for (int64_t t = 0; t < queries; ++t) {
+    const T* from = panels + t / kPanel<T> * w.dims * kPanel<T> + t % kPanel<T>;
+    for (int64_t d = 0; d < head_dim; ++d) use(t, d, from[d * kPanel<T>]);
+  }
+}
+
+/// near[p + l][l] = position score p of query l: rows are then places that a key has at the panel's first query.
+template <class T>
+inline void Skew(const T* from, int64_t positions, T* to) {
+  constexpr int64_t p = kPanel<T>;
+  Zero(to, p * p);
+  Zero(to + positions * p, p * p);
+  for (int64_t i = 0; i < positions; ++i)
+    for (int64_t l = 0; l < p; ++l) to[(i + l) * p + l] = from[i * p + l];
+}
+
+template <class T>
+inline void Unskew(const T* from, int64_t positions, T* to) {
+  constexpr int64_t p = kPanel<T>;
+  for (int64_t i = 0; i < positions; ++i)
+    for (int64_t l = 0; l < p; ++l) to[i * p + l] = from[(i + l) * p + l];
+}
+
+/// q . position_keys of every query and place.
+template <class S>
+inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
+  using T = ComputeType<S>;
+  if (a.positions == 0) return;
+  for (int64_t panel = 0; panel < w.panels; ++panel) {
+    Product(a.positions, kPanel<T>, a.head_dim, w.position_rows, w.dims, 1, w.q_panels + panel * w.dims * kPanel<T>,
+            kPanel<T>, w.position_scores, kPanel<T>, false);
+    Skew(w.position_scores, a.positions, w.near + panel * (a.positions + kPanel<T>)*kPanel<T>);
+  }
+}
+
+/// Row of `near` for a key in a panel; null if none of its queries is near.
+template <class T>
+inline T* NearRow(const Key& key, int64_t panel, int64_t positions, T* near) {
+  const int64_t place = key.position - panel * kPanel<T>;
+  if (place < 0 || place >= positions + kPanel<T> || positions == 0) return nullptr;
+  return near + (panel * (positions + kPanel<T>)+place) * kPanel<T>;
+}
+
+/// Scores of a panel with the tile's groups that it sees: rows of w.scores at `to`.
+template <class S>
+inline void Scores(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t panel, Work<ComputeType<S>>& w,
+                   ComputeType<S>* to, int64_t line) {
+  using T = ComputeType<S>;
+  for (int64_t g = 0; g < tile.groups; ++g) {
+    if (!tile.group[g].SeenBy(panel)) continue;
+    bool near = false;
+    for (int64_t i = 0; i < kGroup; ++i)
+      near |= NearRow(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near) != nullptr;
+    T* s = to + g * kGroup * line;
+    for (int64_t i = 0; near && i < kGroup; ++i) {
+      const T* from = NearRow(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near);
+      for (int64_t l = 0; l < kPanel<T>; ++l) s[i * line + l] = from != nullptr ? from[l] : T(0);
+    }
+    Product(kGroup, kPanel<T>, a.head_dim, w.k + g * kGroup * w.dims, w.dims, 1,
+            w.q_panels + panel * w.dims * kPanel<T>, kPanel<T>, s, line, near);
+  }
+}
+
+/// m of a group's keys for a panel's queries; 0 where a key is not seen.
+template <class S, class T>
+inline void FillMask(const ExpireAttentionArgs<S>& a, const Key* keys, int64_t panel, T* mask) {
+  const int64_t t0 = panel * kPanel<T>;
+  const double inverse = 1 / a.ramp, least = a.least_mask;
+  for (int64_t i = 0; i < kGroup; ++i) {
+    const Key& key = keys[i];
+    const double start = key.span - (key.age + static_cast<double>(t0));
+    const int from = static_cast<int>(MaxOf(0, Min(key.from - t0, kPanel<T>))),
+              to = static_cast<int>(MaxOf(0, Min(key.to - t0, kPanel<T>)));
+    T* m = mask + i * kPanel<T>;
+    for (int l = 0; l < kPanel<T>; ++l) {
+      double x = 1 + (start - l) * inverse;
+      x = x > 1 ? 1 : (x > least ? x : least);
+      m[l] = l >= from && l < to ? static_cast<T>(x) : T(0);
+    }
+  }
+}
+
+/// Well mixed bits of a 32-bit number.
+inline uint32_t Mix(uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x7feb352du;
+  x = (x ^ (x >> 15)) * 0x846ca68bu;
+  return x ^ (x >> 16);
+}
+
+/// 0 or 1 / (1 - dropout) for a group's keys and a panel's queries: the same in both directions, whatever the tiles.
+template <class S, class T>
+inline void FillKeep(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, int64_t first_key, int64_t panel,
+                     T* keep) {
+  const auto high = static_cast<uint32_t>(a.dropout_seed >> 32), low = static_cast<uint32_t>(a.dropout_seed);
+  const uint32_t stream = Mix(Mix(Mix(low) ^ high) ^ static_cast<uint32_t>(row * a.heads + head));
+  const auto threshold = static_cast<uint32_t>(a.dropout * 4294967295.0);
+  const T scale = static_cast<T>(1 / (1 - a.dropout));
+  for (int64_t i = 0; i < kGroup; ++i) {
+    const uint32_t base = Mix(stream ^ static_cast<uint32_t>(first_key + i)) + static_cast<uint32_t>(panel * kPanel<T>);
+    for (uint32_t l = 0; l < kPanel<T>; ++l) keep[i * kPanel<T> + l] = Mix(base + l) < threshold ? T(0) : scale;
+  }
+}
+
+}  // namespace lethe::memory::LETHE_ISA
