@@ -27,7 +27,8 @@ constexpr std::array<std::pair<Dtype, torch::ScalarType>, 7> kTypes = {{{Dtype::
 Dtype DtypeOf(const Tensor& tensor) {
   for (const auto& [dtype, type] : kTypes)
     if (type == tensor.scalar_type()) return dtype;
-  throw std::invalid_argument(fmt::format("checkpoints hold no tensors of type {}", torch::toString(tensor.scalar_type())));
+  throw std::invalid_argument(
+      fmt::format("checkpoints hold no tensors of type {}", torch::toString(tensor.scalar_type())));
 }
 
 torch::ScalarType TypeOf(const TensorView& view) {
@@ -40,31 +41,36 @@ torch::ScalarType TypeOf(const TensorView& view) {
 
 std::vector<ParameterLayout> LayoutOf(const FlatParameters& parameters) {
   std::vector<ParameterLayout> layout;
-  for (const auto& part : parameters.parts()) layout.push_back({part.name, part.tensor.sizes().vec(), part.offset, part.tensor.numel()});
+  for (const auto& part : parameters.parts())
+    layout.push_back({part.name, part.tensor.sizes().vec(), part.offset, part.tensor.numel()});
   return layout;
 }
 
 void TensorViews::Add(const std::string& name, const Tensor& tensor) {
   tensors_.push_back(tensor.cpu().contiguous());
   const Tensor& t = tensors_.back();
-  views_.push_back({name, DtypeOf(t), t.sizes().vec(), {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}});
+  views_.push_back(
+      {name, DtypeOf(t), t.sizes().vec(), {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}});
 }
 
 void TensorViews::Add(const std::string& prefix, const memory::StatePtr& state) {
   for (const auto& [name, tensor] : state->Save()) Add(prefix + name, tensor);
 }
 
-void TensorViews::AddParameters(const std::string& prefix, const std::vector<float>& values, const std::vector<ParameterLayout>& layout) {
-  for (const ParameterLayout& part : layout) Add(prefix + part.name, Dtype::kF32, values.data() + part.offset, part.shape, part.size);
+void TensorViews::AddParameters(const std::string& prefix, const std::vector<float>& values,
+                                const std::vector<ParameterLayout>& layout) {
+  for (const ParameterLayout& part : layout)
+    Add(prefix + part.name, Dtype::kF32, values.data() + part.offset, part.shape, part.size);
 }
 
-std::vector<float> LoadWeights(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout, const std::string& prefix) {
+std::vector<float> LoadWeights(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                               const std::string& prefix) {
   std::vector<float> values(static_cast<size_t>(layout.back().offset + layout.back().size));
   for (const ParameterLayout& part : layout) {
     const TensorView& view = file.Find(prefix + part.name);
     if (view.dtype != Dtype::kF32 || view.shape != part.shape)
-      throw std::invalid_argument(fmt::format("{}: `{}` has shape [{}], these options need [{}]", file.path(), view.name,
-                                              fmt::join(view.shape, ", "), fmt::join(part.shape, ", ")));
+      throw std::invalid_argument(fmt::format("{}: `{}` has shape [{}], these options need [{}]", file.path(),
+                                              view.name, fmt::join(view.shape, ", "), fmt::join(part.shape, ", ")));
     std::memcpy(values.data() + part.offset, view.bytes.data(), view.bytes.size());
   }
   return values;
@@ -85,7 +91,8 @@ std::string NumberText(double x) { return fmt::format("{}", x); }
 
 double ReadNumber(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
-  if (found == file.metadata().end()) throw configs::SafetensorsError(fmt::format("{}: `{}` is missing", file.path(), key));
+  if (found == file.metadata().end())
+    throw configs::SafetensorsError(fmt::format("{}: `{}` is missing", file.path(), key));
   return std::stod(found->second);
 }
 

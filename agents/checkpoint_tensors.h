@@ -31,7 +31,8 @@ class TensorViews {
  public:
   template <class T>
   void Add(const std::string& name, configs::Dtype dtype, const T* data, std::vector<int64_t> shape, int64_t size) {
-    views_.push_back({name, dtype, std::move(shape), std::as_bytes(std::span<const T>(data, static_cast<size_t>(size)))});
+    views_.push_back(
+        {name, dtype, std::move(shape), std::as_bytes(std::span<const T>(data, static_cast<size_t>(size)))});
   }
   template <class T>
   void Add(const std::string& name, configs::Dtype dtype, const std::vector<T>& data) {
@@ -40,7 +41,8 @@ class TensorViews {
   void Add(const std::string& name, const torch::Tensor& tensor);
   /// Everything that State::Save gives, names behind `prefix`.
   void Add(const std::string& prefix, const memory::StatePtr& state);
-  void AddParameters(const std::string& prefix, const std::vector<float>& values, const std::vector<ParameterLayout>& layout);
+  void AddParameters(const std::string& prefix, const std::vector<float>& values,
+                     const std::vector<ParameterLayout>& layout);
 
   const std::vector<configs::TensorView>& views() const { return views_; }
 

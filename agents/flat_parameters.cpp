@@ -1,7 +1,6 @@
 #include "agents/flat_parameters.h"
 
 #include <algorithm>
-
 #include <cstring>
 
 namespace lethe::agents {

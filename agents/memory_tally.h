@@ -19,13 +19,13 @@ class MemoryTally {
   /// Blocks of other rows or later ones.
   void Add(const MemoryTally& other);
 
-  std::vector<double> living() const;      ///< living memories of a step
+  std::vector<double> living() const;  ///< living memories of a step
   std::vector<double> living_max() const { return living_.max; }
-  std::vector<double> resident() const;    ///< stored memories of a row, bank and block
-  std::vector<double> span_mean() const;   ///< of the blocks' own steps
+  std::vector<double> resident() const;   ///< stored memories of a row, bank and block
+  std::vector<double> span_mean() const;  ///< of the blocks' own steps
   /// R - 1 + mean floor(e), the memory size of the paper's tables; NaN without spans.
   double paper_memory_size() const;
-  double bytes() const;                    ///< stored by a row at the start of a block
+  double bytes() const;                                                   ///< stored by a row at the start of a block
   const std::vector<float>& span_sample() const { return span_sample_; }  ///< of each block's first steps, all layers
 
  private:

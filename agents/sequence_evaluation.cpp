@@ -15,15 +15,17 @@ const char* SplitName(Split split) {
   return split == Split::kTrain ? "train" : split == Split::kValid ? "valid" : "test";
 }
 
-std::shared_ptr<SequenceModel> MakeSequenceModel(const SequenceOptions& options, const envs::sequence::SequenceSpec& spec) {
+std::shared_ptr<SequenceModel> MakeSequenceModel(const SequenceOptions& options,
+                                                 const envs::sequence::SequenceSpec& spec) {
   torch::manual_seed(static_cast<uint64_t>(options.seed));
   auto model = std::make_shared<SequenceModel>(spec.num_symbols, spec.num_labels, *options.memory.options);
   model->to(torch::Device(options.device));
   return model;
 }
 
-SequenceEvaluation EvaluateSequence(const SequenceOptions& options, const SequenceModel& model, const FlatParameters& parameters,
-                                    WorkerPool& pool, Split split, int64_t max_blocks, const std::function<bool()>& stop) {
+SequenceEvaluation EvaluateSequence(const SequenceOptions& options, const SequenceModel& model,
+                                    const FlatParameters& parameters, WorkerPool& pool, Split split, int64_t max_blocks,
+                                    const std::function<bool()>& stop) {
   const auto begin = std::chrono::steady_clock::now();
   const auto stream = OpenStream(options, split);
   SequenceBlock block(options.EvaluationBatch(), options.train.block);
@@ -43,7 +45,8 @@ SequenceEvaluation EvaluateSequence(const SequenceOptions& options, const Sequen
     e.scores.push_back({stream->spec().scores[i].name, values[i], stream->spec().scores[i].chance});
   e.loss = scorer.mean_nats();
   e.num_scored = scorer.num_scored();
-  e.living = memory.living(), e.living_max = memory.living_max(), e.resident = memory.resident(), e.span_mean = memory.span_mean();
+  e.living = memory.living(), e.living_max = memory.living_max(), e.resident = memory.resident(),
+  e.span_mean = memory.span_mean();
   e.paper_memory_size = memory.paper_memory_size();
   e.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return e;

@@ -15,8 +15,8 @@ SequenceModel::SequenceModel(int64_t num_symbols, int64_t num_labels, const memo
   head_bias_ = register_parameter("head_bias", torch::zeros({num_labels}));
 }
 
-memory::BlockOutput SequenceModel::Forward(const Tensor& tokens, const Tensor& episode_start, const memory::StatePtr& state,
-                                           bool want_state, uint64_t noise) const {
+memory::BlockOutput SequenceModel::Forward(const Tensor& tokens, const Tensor& episode_start,
+                                           const memory::StatePtr& state, bool want_state, uint64_t noise) const {
   const Tensor x = torch::embedding(embedding_, tokens.to(embedding_.device(), torch::kLong));  // [B, T, D]
   return core_->Forward(x, episode_start, state, 0, want_state, noise);
 }

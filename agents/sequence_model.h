@@ -17,8 +17,8 @@ class SequenceModel : public torch::nn::Module {
   SequenceModel(int64_t num_symbols, int64_t num_labels, const memory::CoreOptions& core);
 
   /// tokens [B, T] u8 and episode_start [B, T] u8, both on the CPU. noise: see memory::Core::Forward.
-  memory::BlockOutput Forward(const torch::Tensor& tokens, const torch::Tensor& episode_start, const memory::StatePtr& state,
-                              bool want_state, uint64_t noise = 0) const;
+  memory::BlockOutput Forward(const torch::Tensor& tokens, const torch::Tensor& episode_start,
+                              const memory::StatePtr& state, bool want_state, uint64_t noise = 0) const;
 
   /// y [..., D] of Forward -> logits [..., num_labels].
   torch::Tensor Head(const torch::Tensor& y) const { return torch::linear(y, head_, head_bias_); }

@@ -29,8 +29,14 @@ Tensor ScoredPlaces(const SequenceBlock& block, int64_t first, int64_t rows) {
 }  // namespace
 
 SequenceBlock::SequenceBlock(int64_t num_rows, int64_t num_steps)
-    : rows(num_rows), steps(num_steps), tokens(static_cast<size_t>(rows * steps)), labels(tokens.size()), scored(tokens.size()),
-      episode_start(tokens.size()), nats(tokens.size()), predicted(tokens.size()) {}
+    : rows(num_rows),
+      steps(num_steps),
+      tokens(static_cast<size_t>(rows * steps)),
+      labels(tokens.size()),
+      scored(tokens.size()),
+      episode_start(tokens.size()),
+      nats(tokens.size()),
+      predicted(tokens.size()) {}
 
 int64_t SequenceBlock::NumScored() const { return std::count(scored.begin(), scored.end(), 1); }
 
@@ -44,8 +50,13 @@ struct SequenceShards::Pass {
   int64_t saved_bytes = 0;
 };
 
-SequenceShards::SequenceShards(const SequenceModel& model, const FlatParameters& parameters, WorkerPool& pool, int64_t rows, double ramp)
-    : model_(model), parameters_(parameters), pool_(pool), rows_(rows), ramp_(ramp),
+SequenceShards::SequenceShards(const SequenceModel& model, const FlatParameters& parameters, WorkerPool& pool,
+                               int64_t rows, double ramp)
+    : model_(model),
+      parameters_(parameters),
+      pool_(pool),
+      rows_(rows),
+      ramp_(ramp),
       memories_(static_cast<size_t>(std::min<int64_t>(pool.threads(), rows))) {
   Start();
 }
@@ -56,10 +67,12 @@ void SequenceShards::Start() {
 
 void SequenceShards::Restore(std::vector<memory::StatePtr> memories) {
   if (memories.size() != memories_.size())
-    throw std::invalid_argument(fmt::format("memory of {} shards, these options need {}", memories.size(), memories_.size()));
+    throw std::invalid_argument(
+        fmt::format("memory of {} shards, these options need {}", memories.size(), memories_.size()));
   for (size_t k = 0; k < memories.size(); ++k) {
     if (memories[k]->rows() == memories_[k]->rows()) continue;
-    throw std::invalid_argument(fmt::format("memory of {} rows in shard {}, these options need {}", memories[k]->rows(), k, memories_[k]->rows()));
+    throw std::invalid_argument(fmt::format("memory of {} rows in shard {}, these options need {}", memories[k]->rows(),
+                                            k, memories_[k]->rows()));
   }
   memories_ = std::move(memories);
 }
@@ -78,7 +91,10 @@ void SequenceShards::Forward(SequenceBlock& block, uint64_t noise, size_t shard,
   if (places.numel() == 0) return;
   const Tensor y = pass.out.y.reshape({-1, pass.out.y.size(2)});
   const Tensor logits = model_.Head(y.index_select(0, places.to(y.device())));  // [scored, labels]
-  const Tensor labels = Rows(block.labels, pass.first, pass.rows, block.steps).reshape({-1}).index_select(0, places).to(logits.device(), torch::kLong);
+  const Tensor labels = Rows(block.labels, pass.first, pass.rows, block.steps)
+                            .reshape({-1})
+                            .index_select(0, places)
+                            .to(logits.device(), torch::kLong);
   namespace F = torch::nn::functional;
   pass.nats = F::cross_entropy(logits, labels, F::CrossEntropyFuncOptions().reduction(torch::kNone));
   const Tensor nats = pass.nats.detach().to(torch::kCPU, torch::kFloat).contiguous();
@@ -90,7 +106,8 @@ void SequenceShards::Forward(SequenceBlock& block, uint64_t noise, size_t shard,
   }
 }
 
-void SequenceShards::Backward(const SequenceBlock& block, const SpanCharge& charge, int64_t num_scored, Pass& pass) const {
+void SequenceShards::Backward(const SequenceBlock& block, const SpanCharge& charge, int64_t num_scored,
+                              Pass& pass) const {
   const auto& out = pass.out;
   const double share = static_cast<double>(pass.rows) / static_cast<double>(block.rows);
   std::vector<Tensor> roots, grads;

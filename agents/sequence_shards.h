@@ -47,7 +47,8 @@ struct BlockReport {
 class SequenceShards {
  public:
   /// One shard for each thread of the pool; rows >= threads.
-  SequenceShards(const SequenceModel& model, const FlatParameters& parameters, WorkerPool& pool, int64_t rows, double ramp);
+  SequenceShards(const SequenceModel& model, const FlatParameters& parameters, WorkerPool& pool, int64_t rows,
+                 double ramp);
 
   /// Forgets everything.
   void Start();
@@ -66,7 +67,9 @@ class SequenceShards {
  private:
   struct Pass;  // of one shard
 
-  int64_t FirstRow(size_t shard) const { return rows_ * static_cast<int64_t>(shard) / static_cast<int64_t>(memories_.size()); }
+  int64_t FirstRow(size_t shard) const {
+    return rows_ * static_cast<int64_t>(shard) / static_cast<int64_t>(memories_.size());
+  }
   void Forward(SequenceBlock& block, uint64_t noise, size_t shard, Pass& pass);
   void Backward(const SequenceBlock& block, const SpanCharge& charge, int64_t num_scored, Pass& pass) const;
 

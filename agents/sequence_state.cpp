@@ -22,14 +22,15 @@ void SaveSequence(const std::string& path, const SequenceState& s, const std::ve
                              {"shards", std::to_string(s.memories.size())}});
 }
 
-void SaveSequenceWeights(const std::string& path, const std::vector<float>& parameters, const std::vector<ParameterLayout>& layout,
-                         int64_t updates) {
+void SaveSequenceWeights(const std::string& path, const std::vector<float>& parameters,
+                         const std::vector<ParameterLayout>& layout, int64_t updates) {
   TensorViews views;
   views.AddParameters("model.", parameters, layout);
   configs::WriteSafetensors(path, views.views(), {{"updates", std::to_string(updates)}});
 }
 
-SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout, const memory::Core& core) {
+SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                           const memory::Core& core) {
   SequenceState s;
   const auto integer = [&](const char* key) { return static_cast<int64_t>(ReadNumber(file, key)); };
   s.updates = integer("updates");

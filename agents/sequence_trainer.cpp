@@ -39,12 +39,21 @@ double Mean(const std::vector<double>& values) {
 class SequenceTrainer::Impl {
  public:
   Impl(const SequenceOptions& options, SequenceHooks hooks)
-      : options_(options), hooks_(std::move(hooks)), ramp_(options.memory.options->Ramp()), stream_(OpenStream(options, Split::kTrain)),
-        model_(MakeSequenceModel(options, stream_->spec())), parameters_(*model_), layout_(LayoutOf(parameters_)),
-        pool_(static_cast<int>(options.train.threads)), block_(options.train.batch, options.train.block),
-        shards_(*model_, parameters_, pool_, block_.rows, ramp_), scorer_(stream_->spec(), static_cast<int>(block_.rows)),
-        optimizer_(options.optimizer, static_cast<size_t>(parameters_.size()), RateScale(parameters_, options.train.span_rate)) {
-    for (const Split split : {Split::kValid, Split::kTest}) OpenStream(options, split);  // a bad one is better known now
+      : options_(options),
+        hooks_(std::move(hooks)),
+        ramp_(options.memory.options->Ramp()),
+        stream_(OpenStream(options, Split::kTrain)),
+        model_(MakeSequenceModel(options, stream_->spec())),
+        parameters_(*model_),
+        layout_(LayoutOf(parameters_)),
+        pool_(static_cast<int>(options.train.threads)),
+        block_(options.train.batch, options.train.block),
+        shards_(*model_, parameters_, pool_, block_.rows, ramp_),
+        scorer_(stream_->spec(), static_cast<int>(block_.rows)),
+        optimizer_(options.optimizer, static_cast<size_t>(parameters_.size()),
+                   RateScale(parameters_, options.train.span_rate)) {
+    for (const Split split : {Split::kValid, Split::kTest})
+      OpenStream(options, split);  // a bad one is better known now
     state_.parameters = parameters_.Read();
     interval_.memory = MemoryTally(ramp_);
   }
@@ -109,7 +118,9 @@ class SequenceTrainer::Impl {
     return {.ramp_sum = t.span_weight > 0 ? t.span_weight / (ramp_ * block * rows) : 0, .span_mean = 0};
   }
 
-  bool IsLogged(int64_t update) const { return update % options_.log.interval_updates == 0 || update >= options_.train.max_updates; }
+  bool IsLogged(int64_t update) const {
+    return update % options_.log.interval_updates == 0 || update >= options_.train.max_updates;
+  }
 
   void Update() {
     const auto begin = Clock::now();
@@ -133,7 +144,8 @@ class SequenceTrainer::Impl {
     learning_rate_ = optimizer_.rate(progress);
     grad_norm_ = optimizer_.Step(state_.parameters, report.gradient, progress);
     if (!std::isfinite(grad_norm_))
-      throw std::runtime_error(fmt::format("the loss is not finite after {} updates; a smaller optimizer.learning_rate may help", state_.updates));
+      throw std::runtime_error(fmt::format(
+          "the loss is not finite after {} updates; a smaller optimizer.learning_rate may help", state_.updates));
     parameters_.Write(state_.parameters);
     model_->ClampParameters();
     state_.parameters = parameters_.Read();
@@ -142,7 +154,9 @@ class SequenceTrainer::Impl {
   /// False: interrupted.
   bool Evaluate() {
     try {
-      valid_ = EvaluateSequence(options_, *model_, parameters_, pool_, Split::kValid, options_.evaluate.valid_blocks, hooks_.stop).scores;
+      valid_ = EvaluateSequence(options_, *model_, parameters_, pool_, Split::kValid, options_.evaluate.valid_blocks,
+                                hooks_.stop)
+                   .scores;
       return true;
     } catch (const Interrupted&) {
       return false;
@@ -174,7 +188,8 @@ class SequenceTrainer::Impl {
     s.scores = Scores();
     s.valid = std::exchange(valid_, {});
     const MemoryTally& memory = interval_.memory;
-    s.living = memory.living(), s.living_max = memory.living_max(), s.resident = memory.resident(), s.span_mean = memory.span_mean();
+    s.living = memory.living(), s.living_max = memory.living_max(), s.resident = memory.resident(),
+    s.span_mean = memory.span_mean();
     s.paper_memory_size = memory.paper_memory_size();
     s.memory_bytes = memory.bytes() * static_cast<double>(block_.rows);
     s.span_sample = memory.span_sample();

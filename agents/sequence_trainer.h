@@ -12,18 +12,18 @@ namespace lethe::agents {
 /// One log interval of a sequence training, for metrics files and for the screen.
 struct SequenceStatus {
   int64_t updates = 0, max_updates = 0, tokens = 0;
-  double seconds = 0;          ///< wall time of the run, earlier sessions and evaluations included
-  double chars_per_s = 0;      ///< tokens per second of wall time, evaluations left out
-  double chars_per_cpu_s = 0;  ///< the same over the CPU time of all threads
-  double loss = 0;             ///< nats per scored label; NaN: none was scored
-  std::vector<NamedScore> scores;         ///< of the training blocks
-  std::vector<NamedScore> valid;          ///< empty: no evaluation in this interval
+  double seconds = 0;              ///< wall time of the run, earlier sessions and evaluations included
+  double chars_per_s = 0;          ///< tokens per second of wall time, evaluations left out
+  double chars_per_cpu_s = 0;      ///< the same over the CPU time of all threads
+  double loss = 0;                 ///< nats per scored label; NaN: none was scored
+  std::vector<NamedScore> scores;  ///< of the training blocks
+  std::vector<NamedScore> valid;   ///< empty: no evaluation in this interval
   std::vector<double> living, living_max, resident, span_mean;  ///< per layer
   double paper_memory_size = 0;
-  double memory_bytes = 0;     ///< stored memories of all rows, mean
-  int64_t saved_bytes = 0;     ///< for backward, in the last update
+  double memory_bytes = 0;                                   ///< stored memories of all rows, mean
+  int64_t saved_bytes = 0;                                   ///< for backward, in the last update
   double grad_norm = 0, learning_rate = 0, span_weight = 0;  ///< of the last update
-  double gflops = 0;           ///< counted arithmetic per second
+  double gflops = 0;                                         ///< counted arithmetic per second
   std::vector<float> span_sample;
 };
 

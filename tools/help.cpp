@@ -45,7 +45,8 @@ std::string SequenceOptionsHelp(const std::string& task_id) {
   run.SetTask(task_id);
   configs::Options options;
   run.Visit(options);
-  return fmt::format(fmt::runtime(kOptionsHead), task_id, "batch", "batch", options.Help());
+  return envs::sequence::Find(task_id).rules + "\n" +
+      fmt::format(fmt::runtime(kOptionsHead), task_id, "batch", "batch", options.Help());
 }
 
 }  // namespace

@@ -74,12 +74,14 @@ int RunSession::Run() {
   progress_.Done();
   if (StopSignals::Requested()) return SayStopped();
   const std::string summary = Summary(reached_end);
-  Say(summary.empty() ? fmt::format("nothing left to train: {}=N makes a finished run longer\n", LengthOption()) : summary);
+  Say(summary.empty() ? fmt::format("nothing left to train: {}=N makes a finished run longer\n", LengthOption())
+                      : summary);
   return Conclude();
 }
 
 void RunSession::CreateRun() {
-  if (line_.words().empty()) throw UserError(fmt::format("{0} needs a config file: {0} CONFIG.yaml [key=value ...]", command_));
+  if (line_.words().empty())
+    throw UserError(fmt::format("{0} needs a config file: {0} CONFIG.yaml [key=value ...]", command_));
   Take(WithOverrides(configs::Document::FromFile(line_.words()[0]), line_));
   std::optional<configs::SafetensorsFile> initial;
   if (line_.Has("init-from")) initial.emplace(OpenWeights(line_.Text("init-from"), Warn));
@@ -125,10 +127,9 @@ bool RunSession::TrainOrExplain() {
   } catch (const std::exception& error) {
     progress_.Done();
     const bool has_checkpoint = !folder().Checkpoints().empty();
-    throw std::runtime_error(
-        fmt::format("training stopped: {}; {}", FirstLine(error.what()),
-                    has_checkpoint ? "go on from the last checkpoint with: " + ResumeCommand()
-                                   : "no checkpoint was written yet"));
+    throw std::runtime_error(fmt::format(
+        "training stopped: {}; {}", FirstLine(error.what()),
+        has_checkpoint ? "go on from the last checkpoint with: " + ResumeCommand() : "no checkpoint was written yet"));
   }
 }
 

@@ -5,7 +5,8 @@
 
 namespace lethe::tools {
 
-SequenceRun::SequenceRun(agents::SequenceOptions& options, Progress* progress) : options_(options), progress_(progress) {
+SequenceRun::SequenceRun(agents::SequenceOptions& options, Progress* progress)
+    : options_(options), progress_(progress) {
   agents::SequenceHooks hooks;
   hooks.log = [this](const agents::SequenceStatus& status) { Log(status); };
   hooks.checkpoint = [this](const agents::SequenceState& state) { SaveCheckpoint(state); };

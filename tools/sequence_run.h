@@ -19,8 +19,8 @@ struct SequenceSpeed {
   double operations = 0;  ///< floating-point operations, counted
 };
 
-/// A sequence trainer and the run folder it writes: config.yaml, metrics, checkpoints, live weights; and what the screen
-/// shows. Errors of all calls: those of agents::SequenceTrainer, configs::RunFolder and the writers.
+/// A sequence trainer and the run folder it writes: config.yaml, metrics, checkpoints, live weights; and what the
+/// screen shows. Errors of all calls: those of agents::SequenceTrainer, configs::RunFolder and the writers.
 class SequenceRun {
  public:
   /// progress: null for silence.

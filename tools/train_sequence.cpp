@@ -51,7 +51,8 @@ class SequenceSession : public RunSession {
   }
 
   std::string Take(const configs::Document& document) override {
-    if (document.Find("env.id")) throw UserError("this config describes an agent in an environment: `lethe train` runs it");
+    if (document.Find("env.id"))
+      throw UserError("this config describes an agent in an environment: `lethe train` runs it");
     options_ = AsUserError([&] { return agents::ReadSequenceOptions(document); });
     RequireDevice(options_->device);
     return agents::ToYaml(*options_);
@@ -121,8 +122,12 @@ int RunTrainSequence(const CommandLine& line) {
 }  // namespace
 
 Command TrainSequenceCommand() {
-  return {"train-sequence", "CONFIG.yaml [key=value ...] [flags]",
-          "train a memory on text or another stream of tokens, no agent", kDetails, TrainingFlags(), RunTrainSequence};
+  return {"train-sequence",
+          "CONFIG.yaml [key=value ...] [flags]",
+          "train a memory on text or another stream of tokens, no agent",
+          kDetails,
+          TrainingFlags(),
+          RunTrainSequence};
 }
 
 }  // namespace lethe::tools

@@ -67,8 +67,8 @@ TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
 }
 
 TEST_P(SequenceTrainerTest, LogsLossScoresAndMemory) {
-  const auto options = MakeTinySequence({"memory.core=" + GetParam(), "train.max_updates=20", "log.interval_updates=10",
-                                         "evaluate.interval_updates=20"});
+  const auto options = MakeTinySequence(
+      {"memory.core=" + GetParam(), "train.max_updates=20", "log.interval_updates=10", "evaluate.interval_updates=20"});
   std::vector<SequenceStatus> lines;
   SequenceHooks hooks;
   hooks.log = [&](const SequenceStatus& status) { lines.push_back(status); };
@@ -161,7 +161,8 @@ TEST(SequenceEvaluation, ScoresEveryLabelOnce) {
 // Rows do not see each other, and neither do threads: a text of few bytes, many rows.
 TEST(SequenceEvaluation, BitsPerByteOfAFreshModelAreNearlyThoseOfGuessing) {
   const tests::TemporaryFolder folder;
-  const auto options = MakeSequence({"task.path=" + WriteText(folder / "text"), "memory.dim=16", "train.block=32", "evaluate.batch=5"});
+  const auto options =
+      MakeSequence({"task.path=" + WriteText(folder / "text"), "memory.dim=16", "train.block=32", "evaluate.batch=5"});
   const auto weights = FlatParameters(*MakeSequenceModel(*options, OpenStream(*options, Split::kValid)->spec())).Read();
   const auto e = EvaluateSequence(*options, weights, Split::kValid, {});
   EXPECT_EQ(e.num_scored, static_cast<int64_t>(200 * 47 / 20 - 1));
@@ -200,17 +201,19 @@ std::vector<NamedScore> LearntScores(const SequenceOptions& options) {
 }
 
 TEST(LearnSequence, CopyIsSolvedByRemembering) {
-  const auto solved = MakeTinySequence({"train.max_updates=700", "memory.dim=32", "memory.heads=2", "memory.span_limit=64",
-                                        "memory.initial_span=0.9", "train.batch=16", "optimizer.learning_rate=3e-3"});
+  const auto solved =
+      MakeTinySequence({"train.max_updates=700", "memory.dim=32", "memory.heads=2", "memory.span_limit=64",
+                        "memory.initial_span=0.9", "train.batch=16", "optimizer.learning_rate=3e-3"});
   const auto scores = LearntScores(*solved);
   EXPECT_GE(scores[0].value, 0.9) << "sequence accuracy; chance " << scores[0].chance;
 }
 
 TEST(LearnSequence, TextIsLearnt) {
   const tests::TemporaryFolder folder;
-  const auto options = MakeSequence({"task.path=" + WriteText(folder / "text", 600), "memory.dim=32", "memory.span_limit=64",
-                                     "memory.initial_span=0.5", "train.max_updates=300", "train.block=32",
-                                     "optimizer.learning_rate=5e-3", "log.live_seconds=0", "train.span_weight=1e-6"});
+  const auto options =
+      MakeSequence({"task.path=" + WriteText(folder / "text", 600), "memory.dim=32", "memory.span_limit=64",
+                    "memory.initial_span=0.5", "train.max_updates=300", "train.block=32",
+                    "optimizer.learning_rate=5e-3", "log.live_seconds=0", "train.span_weight=1e-6"});
   EXPECT_LE(LearntScores(*options)[0].value, 0.5);  // the letters alone: 4.4 bits
 }
 

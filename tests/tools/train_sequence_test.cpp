@@ -254,6 +254,7 @@ TEST(TrainSequenceCommand, CommittedConfigsCanBeRead) {
 
 TEST(TrainSequenceCommand, HelpListsTheOptionsOfATask) {
   const auto help = RunLethe(".", {"help", "options", "CharLM-v0"});
+  EXPECT_THAT(help.out, testing::StartsWith("Predict the next byte of a file."));
   for (const char* option : {"task.path", "memory.core", "train.block", "evaluate.valid_blocks"})
     EXPECT_THAT(help.out, HasSubstr(std::string("\n") + option + " "));
 }
