@@ -55,9 +55,8 @@ agents::EvaluationOptions EvaluationOf(const CommandLine& line) {
   return options;
 }
 
-int EvaluateAgent(configs::Document document, const CommandLine& line) {
+int EvaluateAgent(configs::Document document, const agents::EvaluationOptions& evaluation, const CommandLine& line) {
   if (line.Has("split")) throw UserError("--split is for runs on a sequence task; an agent has no splits");
-  const auto evaluation = EvaluationOf(line);
   document.Override("curriculum.start=0");  // training's affair; it must not stand in the way of shorter levels
   const auto options = ReadOptions(std::move(document), line);
   RequireDevice(options->device);
@@ -92,12 +91,13 @@ int EvaluateSequenceRun(configs::Document document, const CommandLine& line) {
 int RunEval(const CommandLine& line) {
   line.RequireAtMostWords(1);
   if (line.words().empty()) throw UserError("eval needs a run: eval RUN [key=value ...]");
+  const auto evaluation = EvaluationOf(line);
   const std::string config = AsUserError([&] { return configs::RunFolder::Open(line.words()[0]).ConfigPath(); });
   auto document = configs::Document::FromFile(config);
   const StopSignals signals;
   try {
     return agents::IsSequenceConfig(document) ? EvaluateSequenceRun(std::move(document), line)
-                                              : EvaluateAgent(std::move(document), line);
+                                              : EvaluateAgent(std::move(document), evaluation, line);
   } catch (const agents::Interrupted&) {
     return 128 + StopSignals::Received();
   }
