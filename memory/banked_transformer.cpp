@@ -6,6 +6,7 @@
 #include "memory/banked_stepper.h"
 #include "memory/check.h"
 #include "memory/kernels/span_mask.h"
+#include "memory/linear.h"
 
 namespace lethe::memory {
 
@@ -63,8 +64,8 @@ StatePtr BankedTransformer::Start(int64_t rows) const {
 
 BankedTransformer::Projections BankedTransformer::Project(const TransformerLayer& layer, const Tensor& g,
                                                           const Tensor& time) const {
-  const auto kv = torch::linear(g, layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
-  Projections p{torch::linear(g, layer.query), kv[0], kv[1]};
+  const auto kv = Linear(g, layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
+  Projections p{Linear(g, layer.query), kv[0], kv[1]};
   if (shared_->position == "rotary") {
     p.q = Rotate(p.q, time, shared_->HeadDim());
     p.k = Rotate(p.k, time, shared_->HeadDim());
@@ -75,7 +76,7 @@ BankedTransformer::Projections BankedTransformer::Project(const TransformerLayer
 BankView BankedTransformer::ProjectBank(const TransformerLayer& layer, const Bank& bank, const Tensor& clock) const {
   BankView view;
   const Tensor g = stack_.AttentionInput(layer, bank.hidden);
-  const auto kv = torch::linear(g, layer.key_value).view({g.size(0), 2, layer.query.size(0)}).unbind(1);
+  const auto kv = Linear(g, layer.key_value).view({g.size(0), 2, layer.query.size(0)}).unbind(1);
   view.k = kv[0];
   view.v = kv[1];
   view.span = Spans(layer, g);
