@@ -1,5 +1,6 @@
 #include "agents/flat_parameters.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lethe::agents {
@@ -46,6 +47,15 @@ void AddFlat(const FlatParameters& parameters, const std::vector<Tensor>& gradie
     float* to = out.data() + parameters.parts()[i].offset;
     for (int64_t k = 0; k < gradient.numel(); ++k) to[k] += from[k];
   }
+}
+
+std::vector<float> RateScale(const FlatParameters& parameters, double span_rate) {
+  std::vector<float> scale(static_cast<size_t>(parameters.size()), 1.0f);
+  for (const auto& part : parameters.parts()) {
+    const bool is_span = part.name.ends_with(".span") || part.name.ends_with(".span_bias") || part.name.ends_with(".span_ratio");
+    if (is_span) std::fill_n(scale.begin() + part.offset, part.tensor.numel(), static_cast<float>(span_rate));
+  }
+  return scale;
 }
 
 }  // namespace lethe::agents

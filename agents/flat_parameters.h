@@ -36,4 +36,7 @@ class FlatParameters {
 /// Concatenates gradients in the order of the parts into `out`, adding; undefined gradients count as zero.
 void AddFlat(const FlatParameters& parameters, const std::vector<torch::Tensor>& gradients, std::span<float> out);
 
+/// Learning rate of every parameter relative to the rest: span predictors learn at their own pace.
+std::vector<float> RateScale(const FlatParameters& parameters, double span_rate);
+
 }  // namespace lethe::agents

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace lethe::agents {
 
@@ -11,6 +12,7 @@ Optimizer::Optimizer(OptimizerOptions options, size_t parameters, std::vector<fl
 double Optimizer::rate(double progress) const {
   double rate = options_.learning_rate;
   if (options_.schedule == "linear") rate *= std::max(0.0, 1 - progress);
+  if (options_.schedule == "cosine") rate *= 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, progress)));
   if (options_.warmup_updates > 0) rate *= std::min(1.0, static_cast<double>(updates_ + 1) / options_.warmup_updates);
   return rate;
 }

@@ -15,7 +15,7 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   double max_grad_norm = 0.5;  ///< gradients are scaled down to this norm; 0: never
   double warmup_updates = 0;   ///< the rate grows linearly over so many updates
-  std::string schedule = "constant";  ///< constant or linear: to 0 at the phase's last step
+  std::string schedule = "constant";  ///< constant, or to 0 at the phase's last step: linear, cosine (half a period)
 };
 
 /// Adam (arXiv:1412.6980) or RMSProp on one flat array of parameters. Deterministic: one thread, fixed order.

@@ -40,17 +40,6 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
-void VisitOptimizer(OptimizerOptions& o, Options& v) {
-  v("kind", o.kind, OneOf{{"adam", "rmsprop"}}, "how gradients become steps");
-  v("learning_rate", o.learning_rate, Range{0, 10}, "step size");
-  v("beta1", o.beta1, Range{0, 0.999999}, "adam: decay of the mean gradient");
-  v("beta2", o.beta2, Range{0, 0.999999}, "decay of the mean square gradient (rmsprop's alpha)");
-  v("epsilon", o.epsilon, Range{1e-15, 1}, "added to the root of the mean square");
-  v("max_grad_norm", o.max_grad_norm, Range{0, 1e9}, "gradients are scaled down to this norm; 0: never");
-  v("warmup_updates", o.warmup_updates, Range{0, kMany}, "the rate grows linearly over so many updates");
-  v("schedule", o.schedule, OneOf{{"constant", "linear"}}, "linear: falls to 0 at the phase's last step");
-}
-
 void VisitCurriculum(CurriculumOptions& o, Options& v) {
   v("start", o.start, Range{0, kMany}, "first value of the environment's curriculum parameter; 0: no curriculum");
   v("factor", o.factor, Range{1, 100}, "growth at every success");
@@ -86,6 +75,17 @@ void Require(bool ok, const std::string& message) {
 }
 
 }  // namespace
+
+void VisitOptimizer(OptimizerOptions& o, Options& v) {
+  v("kind", o.kind, OneOf{{"adam", "rmsprop"}}, "how gradients become steps");
+  v("learning_rate", o.learning_rate, Range{0, 10}, "step size");
+  v("beta1", o.beta1, Range{0, 0.999999}, "adam: decay of the mean gradient");
+  v("beta2", o.beta2, Range{0, 0.999999}, "decay of the mean square gradient (rmsprop's alpha)");
+  v("epsilon", o.epsilon, Range{1e-15, 1}, "added to the root of the mean square");
+  v("max_grad_norm", o.max_grad_norm, Range{0, 1e9}, "gradients are scaled down to this norm; 0: never");
+  v("warmup_updates", o.warmup_updates, Range{0, kMany}, "the rate grows linearly over so many updates");
+  v("schedule", o.schedule, OneOf{{"constant", "linear", "cosine"}}, "linear, cosine: falls to 0 at the phase's last step");
+}
 
 void RunOptions::Visit(Options& v) {
   v("seed", seed, Range{0, 9e15}, "decides every random number of the run");

@@ -61,6 +61,9 @@ struct RunOptions {
   void Resolve();
 };
 
+/// Binds the options of an optimiser.
+void VisitOptimizer(OptimizerOptions& optimizer, configs::Options& options);
+
 /// Reads a document into options: env.id first, since it decides which env.* options there are.
 /// Errors: configs::OptionError, std::invalid_argument.
 std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document);

@@ -12,6 +12,7 @@
 
 #include "agents/actor.h"
 #include "agents/flat_parameters.h"
+#include "agents/noise_seed.h"
 #include "agents/param_store.h"
 #include "agents/queue.h"
 
@@ -24,24 +25,6 @@ using Clock = std::chrono::steady_clock;
 double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-/// Of one update's dropout and the like: a bijective mix (splitmix64), never 0.
-uint64_t NoiseSeed(uint64_t seed, uint64_t update) {
-  uint64_t x = seed * 0x9e3779b97f4a7c15u + update + 1;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return (x ^ (x >> 31)) | 1;
-}
-
-/// Learning rate of every parameter relative to the rest: span predictors learn at their own pace.
-std::vector<float> RateScale(const FlatParameters& parameters, double span_rate) {
-  std::vector<float> scale(static_cast<size_t>(parameters.size()), 1.0f);
-  for (const auto& part : parameters.parts()) {
-    const bool is_span = part.name.ends_with(".span") || part.name.ends_with(".span_bias") || part.name.ends_with(".span_ratio");
-    if (is_span) std::fill_n(scale.begin() + part.offset, part.tensor.numel(), static_cast<float>(span_rate));
-  }
-  return scale;
-}
 
 /// Sums over a log interval.
 struct Interval {
@@ -75,12 +58,6 @@ double MeanLiving(const memory::LivingStats& living) {
 }
 
 }  // namespace
-
-std::vector<ParameterLayout> LayoutOf(const FlatParameters& parameters) {
-  std::vector<ParameterLayout> layout;
-  for (const auto& part : parameters.parts()) layout.push_back({part.name, part.tensor.sizes().vec(), part.offset, part.tensor.numel()});
-  return layout;
-}
 
 double FlopsPerStep(const Policy& policy, int64_t unroll, double living) {
   const memory::Flops core = policy.core().CountFlops(unroll, living);

@@ -66,9 +66,6 @@ class Trainer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Names, shapes and places of a policy's parameters.
-std::vector<ParameterLayout> LayoutOf(const class FlatParameters& parameters);
-
 /// Counted arithmetic of one environment step, acting and learning, with `living` memories per layer: multiply-adds of
 /// linear layers and attention as two operations each; bank projections once per unroll.
 double FlopsPerStep(const Policy& policy, int64_t unroll, double living);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/checkpoint_tensors.h"
 #include "agents/consolidation.h"
 #include "agents/curriculum.h"
 #include "agents/rollout.h"
@@ -45,13 +46,6 @@ struct TrainerState {
   std::vector<memory::StatePtr> students;  ///< per actor, in consolidation
 };
 
-/// Name and shape of a parameter in the flat array, so that checkpoints hold tensors a person can read.
-struct ParameterLayout {
-  std::string name;
-  std::vector<int64_t> shape;
-  int64_t offset = 0, size = 0;
-};
-
 /// Writes a checkpoint: weights as policy.* (and teacher.*), optimizer.*, actor<i>.*, student<i>.*, counters in the
 /// metadata. Atomic and checksummed. Errors: as configs::WriteSafetensors.
 void SaveCheckpoint(const std::string& path, const TrainerState& state, const std::vector<ParameterLayout>& layout);
@@ -64,9 +58,5 @@ void SaveWeights(const std::string& path, const std::vector<float>& parameters, 
 /// Errors: configs::SafetensorsError, std::invalid_argument naming what does not fit this run's options.
 TrainerState LoadCheckpoint(const configs::SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
                             const memory::Core& core, size_t actors);
-
-/// The policy's weights of a checkpoint or live file. Errors: as LoadCheckpoint.
-std::vector<float> LoadWeights(const configs::SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
-                               const std::string& prefix = "policy.");
 
 }  // namespace lethe::agents

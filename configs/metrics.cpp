@@ -27,19 +27,19 @@ int64_t SizeOf(int fd, const std::string& path) {
 }
 
 /// `line` without its line feed.
-bool BelongsTo(std::string_view line, int64_t last_env_steps) {
+bool BelongsTo(std::string_view line, int64_t last, const std::string& key) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return false;
-  const auto steps = json.find("env_steps");
-  return steps == json.end() || !steps->is_number() || steps->get<double>() <= static_cast<double>(last_env_steps);
+  const auto steps = json.find(key);
+  return steps == json.end() || !steps->is_number() || steps->get<double>() <= static_cast<double>(last);
 }
 
-std::string LinesUpTo(std::string_view content, int64_t env_steps) {
+std::string LinesUpTo(std::string_view content, int64_t last, const std::string& key) {
   std::string kept;
   for (size_t begin = 0; begin < content.size();) {
     const size_t end = content.find('\n', begin);
     if (end == std::string_view::npos) break;  // torn
-    if (BelongsTo(content.substr(begin, end - begin), env_steps)) kept.append(content, begin, end + 1 - begin);
+    if (BelongsTo(content.substr(begin, end - begin), last, key)) kept.append(content, begin, end + 1 - begin);
     begin = end + 1;
   }
   return kept;
@@ -63,9 +63,9 @@ void MetricsWriter::Write(const Json& line) {
   }
 }
 
-void MetricsWriter::TruncateAfter(int64_t env_steps) {
+void MetricsWriter::TruncateAfter(int64_t last, const std::string& key) {
   const std::string content = ReadWholeFile(path_);
-  const std::string kept = LinesUpTo(content, env_steps);
+  const std::string kept = LinesUpTo(content, last, key);
   if (kept.size() == content.size()) return;
   WriteFileAtomically(path_, kept);
   file_ = OpenForAppending(path_);  // the old descriptor belongs to the replaced file

@@ -21,9 +21,9 @@ class MetricsWriter {
 
   void Write(const nlohmann::ordered_json& line);
 
-  /// For resume: drops every line whose "env_steps" lies beyond the checkpoint, and any line that is not whole. The
-  /// lines that stay are untouched. Atomic.
-  void TruncateAfter(int64_t env_steps);
+  /// For resume: drops every line whose number `key` lies beyond `last`, that of the checkpoint, and any line that is not
+  /// whole. The lines that stay are untouched. Atomic.
+  void TruncateAfter(int64_t last, const std::string& key = "env_steps");
 
  private:
   const std::string path_;

@@ -97,6 +97,9 @@ struct OptionRows {
   void operator()(const char* name, std::string& value, const configs::OneOf& allowed, const char* meaning) {
     rows.push_back({name, value, configs::Describe(allowed), meaning});
   }
+  void operator()(const char* name, std::string& value, const configs::Any&, const char* meaning) {
+    rows.push_back({name, value, "text", meaning});
+  }
 };
 
 std::string Metrics(const Spec& spec) {

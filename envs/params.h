@@ -18,7 +18,7 @@
 namespace lethe::envs {
 
 /// Is shown every option of a parameter struct, one call each. An option is an int64_t, a double, a bool or a
-/// std::string with its allowed words.
+/// std::string, free or with its allowed words.
 class OptionVisitor {
  public:
   virtual ~OptionVisitor() = default;
@@ -26,6 +26,7 @@ class OptionVisitor {
   virtual void operator()(const char* name, double& value, const configs::Range&, const char* meaning) = 0;
   virtual void operator()(const char* name, bool& value, const configs::Any&, const char* meaning) = 0;
   virtual void operator()(const char* name, std::string& value, const configs::OneOf&, const char* meaning) = 0;
+  virtual void operator()(const char* name, std::string& value, const configs::Any&, const char* meaning) = 0;
 };
 
 /// OptionVisitor over any object that takes the same calls, configs::Options among them.
@@ -43,6 +44,9 @@ class VisitorFor final : public OptionVisitor {
     visitor_(name, value, allowed, meaning);
   }
   void operator()(const char* name, std::string& value, const configs::OneOf& allowed, const char* meaning) override {
+    visitor_(name, value, allowed, meaning);
+  }
+  void operator()(const char* name, std::string& value, const configs::Any& allowed, const char* meaning) override {
     visitor_(name, value, allowed, meaning);
   }
 
@@ -159,6 +163,7 @@ struct CheckRanges {
     throw std::invalid_argument(fmt::format("{} is \"{}\"; allowed: {}", name, value, configs::Describe(allowed)));
   }
   void operator()(const char*, bool&, const configs::Any&, const char*) {}
+  void operator()(const char*, std::string&, const configs::Any&, const char*) {}
 };
 
 [[noreturn]] inline void ThrowUnknown(const std::string& name, const Json& options) {

@@ -6,10 +6,12 @@
 #include <thread>
 
 #include "agents/evaluate.h"
+#include "agents/sequence_evaluation.h"
 #include "configs/run_folder.h"
 #include "tools/device.h"
 #include "tools/evaluation_text.h"
 #include "tools/run_config.h"
+#include "tools/sequence_log.h"
 #include "tools/signals.h"
 #include "tools/weights.h"
 
@@ -21,12 +23,15 @@ constexpr const char* kDetails =
 with the newest good checkpoint of RUN. The options are those of the run; key=value changes them, for instance
 to longer corridors than it was trained on.
 
+A run on a sequence task reads its whole test split instead, or with --split valid the other one.
+
 `living` memories are those a step can still attend to; `stored` are those that take room.
 
 Examples:
   lethe eval runs/corridor --episodes 1000
   lethe eval runs/corridor env.length_min=200 env.length_max=200
-  lethe eval runs/corridor --json)";
+  lethe eval runs/corridor --json
+  lethe eval runs/charlm_small --split valid)";
 
 const std::vector<Flag> kFlags = {
     {"episodes", "N", "episodes to play; default 1000"},
@@ -35,6 +40,7 @@ const std::vector<Flag> kFlags = {
     {"threads", "N", "threads that play; default: one per core"},
     {"checkpoint", "FILE", "these weights instead of the newest checkpoint's"},
     {"device", "cpu|cuda", "where the policy runs; default: as in training"},
+    {"split", "valid|test", "of a sequence task; default: test"},
 };
 
 void Note(const std::string& text) { std::fputs(("lethe: warning: " + text + "\n").c_str(), stderr); }
@@ -49,25 +55,52 @@ agents::EvaluationOptions EvaluationOf(const CommandLine& line) {
   return options;
 }
 
-int RunEval(const CommandLine& line) {
-  line.RequireAtMostWords(1);
-  if (line.words().empty()) throw UserError("eval needs a run: eval RUN [key=value ...]");
+int EvaluateAgent(configs::Document document, const CommandLine& line) {
+  if (line.Has("split")) throw UserError("--split is for runs on a sequence task; an agent has no splits");
   const auto evaluation = EvaluationOf(line);
-  const std::string& run_dir = line.words()[0];
-  const std::string config = AsUserError([&] { return configs::RunFolder::Open(run_dir).ConfigPath(); });
-  auto document = configs::Document::FromFile(config);
   document.Override("curriculum.start=0");  // training's affair; it must not stand in the way of shorter levels
   const auto options = ReadOptions(std::move(document), line);
   RequireDevice(options->device);
-  const auto weights = PolicyWeights(OpenWeights(line.Text("checkpoint", run_dir), Note), *options);
+  const auto weights = PolicyWeights(OpenWeights(line.Text("checkpoint", line.words()[0]), Note), *options);
+  const auto result = agents::Evaluate(*options, weights, evaluation);
+  fmt::print("{}", line.Has("json") ? agents::ToJson(result) + "\n" : EvaluationText(result));
+  return 0;
+}
+
+envs::sequence::Split SplitOf(const CommandLine& line) {
+  const std::string split = line.Text("split", "test");
+  if (split == "test") return envs::sequence::Split::kTest;
+  if (split == "valid") return envs::sequence::Split::kValid;
+  throw UserError(fmt::format("--split is {}; allowed: valid or test", split));
+}
+
+int EvaluateSequenceRun(configs::Document document, const CommandLine& line) {
+  for (const char* flag : {"episodes", "greedy"})
+    if (line.Has(flag)) throw UserError(fmt::format("--{} is for agents; this run has a sequence task", flag));
+  const auto split = SplitOf(line);
+  if (line.Has("threads")) document.Override(fmt::format("train.threads={}", line.Integer("threads", 1, 1, 256)));
+  document = WithOverrides(std::move(document), line);
+  const auto options = AsUserError([&] { return agents::ReadSequenceOptions(document); });
+  RequireDevice(options->device);
+  const auto file = OpenWeights(line.Text("checkpoint", line.words()[0]), Note);
+  const auto weights = AsUserError([&] { return agents::SequenceWeights(file, *options); });
+  const auto result = agents::EvaluateSequence(*options, weights, split, StopSignals::Requested);
+  fmt::print("{}", line.Has("json") ? agents::ToJson(result) + "\n" : EvaluationText(result));
+  return 0;
+}
+
+int RunEval(const CommandLine& line) {
+  line.RequireAtMostWords(1);
+  if (line.words().empty()) throw UserError("eval needs a run: eval RUN [key=value ...]");
+  const std::string config = AsUserError([&] { return configs::RunFolder::Open(line.words()[0]).ConfigPath(); });
+  auto document = configs::Document::FromFile(config);
   const StopSignals signals;
   try {
-    const auto result = agents::Evaluate(*options, weights, evaluation);
-    fmt::print("{}", line.Has("json") ? agents::ToJson(result) + "\n" : EvaluationText(result));
+    return agents::IsSequenceConfig(document) ? EvaluateSequenceRun(std::move(document), line)
+                                              : EvaluateAgent(std::move(document), line);
   } catch (const agents::Interrupted&) {
     return 128 + StopSignals::Received();
   }
-  return 0;
 }
 
 }  // namespace

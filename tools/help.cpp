@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "agents/options.h"
+#include "agents/sequence_options.h"
 #include "tools/build_info.h"
 #include "tools/user_error.h"
 
@@ -12,10 +15,10 @@ std::string ProgramHelp(const std::vector<Command>& commands) {
   std::string text =
       "lethe trains agents that predict, for every step they live through, how long it is worth remembering,\n"
       "and really forget it afterwards.\n\nusage: lethe COMMAND ...\n\n";
-  for (const Command& command : commands) text += fmt::format("  {:<14}{}\n", command.name, command.summary);
+  for (const Command& command : commands) text += fmt::format("  {:<16}{}\n", command.name, command.summary);
   text +=
-      "  help options  every option of a run, with its range and meaning\n"
-      "  help COMMAND  the same as COMMAND --help\n\n"
+      "  help options    every option of a run, with its range and meaning\n"
+      "  help COMMAND    the same as COMMAND --help\n\n"
       "flags: --help, --version; --plugin FILE before or behind any command adds environments of your own\n\n"
       "A first look (ten seconds, then a table of what it learned):\n"
       "  lethe train configs/corridor_10.yaml\n";
@@ -31,15 +34,31 @@ std::string CommandHelp(const Command& command) {
   return text + fmt::format("  {:<24}{}\n", "--help", "this text");
 }
 
-std::string OptionsHelp(const std::string& env_id) {
-  agents::RunOptions run;
-  AsUserError([&] { run.SetEnv(env_id); });
+namespace {
+
+constexpr const char* kOptionsHead =
+    "Options of a run on {}. In a config file they stand in sections,\n\n"
+    "  train:\n    {}: 64\n\non the command line as train.{}=64.\n\n{}";
+
+std::string SequenceOptionsHelp(const std::string& task_id) {
+  agents::SequenceOptions run;
+  run.SetTask(task_id);
   configs::Options options;
   run.Visit(options);
-  return fmt::format(
-      "Options of a run on {}. In a config file they stand in sections,\n\n"
-      "  train:\n    num_envs: 64\n\non the command line as train.num_envs=64.\n\n{}",
-      env_id, options.Help());
+  return envs::sequence::Find(task_id).rules + "\n" +
+      fmt::format(fmt::runtime(kOptionsHead), task_id, "batch", "batch", options.Help());
+}
+
+}  // namespace
+
+std::string OptionsHelp(const std::string& id) {
+  const auto tasks = envs::sequence::Ids();
+  if (std::find(tasks.begin(), tasks.end(), id) != tasks.end()) return SequenceOptionsHelp(id);
+  agents::RunOptions run;
+  AsUserError([&] { run.SetEnv(id); });
+  configs::Options options;
+  run.Visit(options);
+  return fmt::format(fmt::runtime(kOptionsHead), id, "num_envs", "num_envs", options.Help());
 }
 
 std::string VersionText() {

@@ -19,12 +19,14 @@
 #include "tools/play.h"
 #include "tools/plugins.h"
 #include "tools/train.h"
+#include "tools/train_sequence.h"
 
 namespace lethe::tools {
 namespace {
 
 std::vector<Command> Commands() {
-  std::vector<Command> commands = {TrainCommand(), EvalCommand(), EnvsCommand(), PlayCommand(), BenchCommand()};
+  std::vector<Command> commands = {TrainCommand(), TrainSequenceCommand(), EvalCommand(), EnvsCommand(),
+                                   PlayCommand(),  BenchCommand()};
   for (Command& command : commands) command.flags.push_back(PluginFlag());
   return commands;
 }

@@ -2,8 +2,8 @@
 """Draws the course of a run: python tools/plot.py RUN_DIR
 
 Reads RUN_DIR/metrics.jsonl and writes RUN_DIR/report/progress.png: the score, the curriculum where it moves, and the
-living memories of every layer against what a memory that never forgets would hold, over environment steps. Needs
-matplotlib.
+living memories of every layer against what a memory that never forgets would hold, over environment steps; for a run on
+a sequence task its scores on train and valid, and the living memories, over updates. Needs matplotlib.
 Exit code 2 and one line when the run cannot be read.
 """
 
@@ -21,6 +21,8 @@ SCORE = "#0b7a75"
 LAYERS = ["#3d5a98", "#d1603d", "#7b5ea7", "#2f9e63", "#b8892b", "#c2476f", "#4b8bbe", "#5f6b3a"]
 PHASES = {"learn": "#eef4fb", "consolidate": "#fbf1e6"}
 OTHER_PHASE = "#f3f3f3"
+STEPS = {"env_steps": "environment steps", "updates": "updates"}  # what the lines count, the first that they have
+SCORES = ["bits_per_byte", "sequence_accuracy", "token_accuracy", "error"]  # of sequence tasks
 
 
 class Unreadable(Exception):
@@ -33,8 +35,17 @@ def number(value):
     return float(value) if is_number else math.nan
 
 
+def step_of(line):
+    """Where a line stands on the horizontal axis; NaN when it does not say."""
+    return number(next((line[key] for key in STEPS if key in line), None))
+
+
+def steps_name(lines):
+    return next(name for key, name in STEPS.items() if key in lines[-1])
+
+
 def read_metrics(run_dir):
-    """The lines of metrics.jsonl that know their environment step. A torn last line of a running run is left out."""
+    """The lines of metrics.jsonl that know their step. A torn last line of a running run is left out."""
     path = run_dir / "metrics.jsonl"
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -49,10 +60,10 @@ def read_metrics(run_dir):
             line = json.loads(content)
         except ValueError as error:
             raise Unreadable(f"{path}:{row}: not JSON: {error}") from error
-        if isinstance(line, dict) and math.isfinite(number(line.get("env_steps"))):
+        if isinstance(line, dict) and math.isfinite(step_of(line)):
             lines.append(line)
     if not lines:
-        raise Unreadable(f"{path}: no line has env_steps yet")
+        raise Unreadable(f"{path}: no line has {' or '.join(STEPS)} yet")
     return lines
 
 
@@ -81,7 +92,7 @@ def phases(lines):
     """(phase, first step, last step) of every stretch of lines in the same phase, end to end."""
     stretches = []
     for line in lines:
-        phase, step = line.get("phase") or "", number(line["env_steps"])
+        phase, step = line.get("phase") or "", step_of(line)
         if not stretches or stretches[-1][0] != phase:
             start = stretches[-1][2] if stretches else 0.0
             stretches.append([phase, start, step])
@@ -89,12 +100,11 @@ def phases(lines):
     return stretches
 
 
-def steps_unit(last_step):
-    for unit, name in [(1e9, "billion environment steps"), (1e6, "million environment steps"),
-                       (1e3, "thousand environment steps")]:
+def steps_unit(last_step, name):
+    for unit, word in [(1e9, "billion"), (1e6, "million"), (1e3, "thousand")]:
         if last_step >= 2 * unit:
-            return unit, name
-    return 1.0, "environment steps"
+            return unit, f"{word} {name}"
+    return 1.0, name
 
 
 def style_axes(axes):
@@ -155,6 +165,23 @@ def draw_score(axis, steps, lines):
     label_ends(axis, [("score", score, SCORE)])
 
 
+def draw_task_scores(axis, steps, lines):
+    """Every score of a sequence task: on the training blocks, and, dashed, on the valid split."""
+    curves = []
+    for name, colour in zip([name for name in SCORES if name in lines[-1]], [SCORE, LAYERS[1]]):
+        curves.append((name.replace("_", " "), column(lines, name), colour))
+        curves.append(("valid", column(lines, "valid_" + name), colour))
+    curves = [curve for curve in curves if has_numbers(curve[1])]
+    for name, values, colour in curves:
+        points = [(step, value) for step, value in zip(steps, values) if math.isfinite(value)]
+        is_valid = name == "valid"
+        axis.plot(*zip(*points), color=colour, linewidth=1.8, linestyle=(0, (5, 2.5)) if is_valid else "-",
+                  marker="o" if len(points) < 3 else None, markersize=4)
+    axis.set_ylabel("score", color=INK)
+    if curves:
+        label_ends(axis, curves)
+
+
 def changes(values):
     return len(set(filter(math.isfinite, values))) > 1
 
@@ -195,9 +222,10 @@ def summary(lines):
         minutes, seconds = divmod(round(number(last["seconds"])), 60)
         hours, minutes = divmod(minutes, 60)
         facts.append(f"{hours}:{minutes:02d}:{seconds:02d} h" if hours else f"{minutes}:{seconds:02d} min")
-    facts.append(f"{number(last['env_steps']):,.0f} steps")
-    if math.isfinite(number(last.get("steps_per_s"))):
-        facts.append(f"{number(last['steps_per_s']):,.0f} steps/s")
+    facts.append(f"{step_of(last):,.0f} {'steps' if 'env_steps' in last else 'updates'}")
+    for key, unit in [("steps_per_s", "steps/s"), ("chars_per_s", "tokens/s")]:
+        if math.isfinite(number(last.get(key))):
+            facts.append(f"{number(last[key]):,.0f} {unit}")
     living = [last_number(values) for values in layer_columns(lines, "living_memories")]
     never = last_number(column(lines, "never_forgetting"))
     if living and never > 0:
@@ -213,9 +241,9 @@ def draw(run_dir, lines):
     from matplotlib.ticker import MaxNLocator
 
     plt.rcParams.update({"font.size": 10, "text.color": INK, "axes.labelcolor": INK, "lines.solid_capstyle": "round"})
-    last_step = max(number(line["env_steps"]) for line in lines)
-    unit, unit_name = steps_unit(last_step)
-    steps = [number(line["env_steps"]) / unit for line in lines]
+    last_step = max(step_of(line) for line in lines)
+    unit, unit_name = steps_unit(last_step, steps_name(lines))
+    steps = [step_of(line) / unit for line in lines]
 
     curriculum = column(lines, "curriculum")
     heights = [5, 1.4, 5] if changes(curriculum) else [5, 5]
@@ -226,7 +254,8 @@ def draw(run_dir, lines):
     figure.text(0.1, 0.913, summary(lines), fontsize=9.5, color=MUTED)
     for axis in axes:
         style_axes(axis)
-    draw_score(axes[0], steps, lines)
+    is_sequence = any(name in lines[-1] for name in SCORES)
+    (draw_task_scores if is_sequence else draw_score)(axes[0], steps, lines)
     if changes(curriculum):
         draw_curriculum(axes[1], steps, curriculum)
     draw_memories(axes[-1], steps, lines)

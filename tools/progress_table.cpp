@@ -132,7 +132,7 @@ class Table {
     if (living.size() > kMaxLayersWithBars) {
       std::vector<std::string> words;
       for (const double memories : living) words.push_back(Number(memories, "{:.1f}"));
-      words.push_back(fmt::format("of {}", Number(line_.never_forgetting, "{:.1f}")));
+      if (std::isfinite(line_.never_forgetting)) words.push_back(fmt::format("of {:.1f}", line_.never_forgetting));
       for (auto& row : Wrapped(label, words)) rows_.push_back(std::move(row));
     }
     for (size_t layer = 0; layer < living.size() && living.size() <= kMaxLayersWithBars; ++layer) {
@@ -192,7 +192,8 @@ constexpr const char* kPlainColumns = "{:<12}{:>9}{:>7}{:>9}{:>9}{:>10}{:>8}{:>1
 std::string PlainMemories(const ProgressLine& line) {
   std::string text;
   for (const double memories : line.living_memories) text += Number(memories, "{:.1f}") + " ";
-  return text.empty() ? "-" : fmt::format("{}of {}", text, Number(line.never_forgetting, "{:.1f}"));
+  if (text.empty()) return "-";
+  return std::isfinite(line.never_forgetting) ? fmt::format("{}of {:.1f}", text, line.never_forgetting) : text;
 }
 
 std::string PlainShares(const ProgressLine& line) {

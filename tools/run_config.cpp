@@ -43,37 +43,32 @@ std::vector<Fact> Facts() {
 }
 
 /// One Document entry per option, "name" -> "value".
-std::map<std::string, std::string> Values(agents::RunOptions& options) {
-  const auto document = configs::Document::FromText(agents::ToYaml(options), "options");
+std::map<std::string, std::string> Values(const std::string& options) {
+  const auto document = configs::Document::FromText(options, "options");
   std::map<std::string, std::string> values;
   for (const auto& entry : document.entries())
     if (!entry.is_section) values[entry.key] = entry.text;
   return values;
 }
 
-bool MayChange(const std::string& name) {
-  constexpr std::array kNames = {"device",
-                                 "train.max_steps",
-                                 "train.max_minutes",
-                                 "train.target_score",
-                                 "consolidate.max_steps",
-                                 "consolidate.budget"};
-  return name.starts_with("log.") || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-}
-
 }  // namespace
 
-std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, const CommandLine& line) {
+configs::Document WithOverrides(configs::Document document, const CommandLine& line) {
   for (const std::string& assignment : line.overrides()) document.Override(assignment);
   if (line.Has("device")) document.Override("device=" + line.Text("device"));
+  return document;
+}
+
+std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, const CommandLine& line) {
+  document = WithOverrides(std::move(document), line);
   return AsUserError([&] { return agents::ReadRunOptions(document); });
 }
 
-std::string RunConfigText(agents::RunOptions& options) {
+std::string RunConfigText(const std::string& options) {
   std::string text =
       "# Every option of this run. Written by the program, which reads it again to resume and to evaluate.\n";
   for (const Fact& fact : Facts()) text += fmt::format("{}{}: {}\n", kFactPrefix, fact.name, fact.value);
-  return text + "\n" + agents::ToYaml(options);
+  return text + "\n" + options;
 }
 
 std::vector<std::string> DifferencesOfBuild(const std::string& config_text) {
@@ -93,7 +88,7 @@ std::vector<std::string> DifferencesOfBuild(const std::string& config_text) {
   return differences;
 }
 
-std::vector<std::string> DifferentOptions(agents::RunOptions& a, agents::RunOptions& b) {
+std::vector<std::string> DifferentOptions(const std::string& a, const std::string& b) {
   const auto values_a = Values(a), values_b = Values(b);
   std::vector<std::string> names;
   for (const auto& [name, value] : values_a) {
@@ -105,14 +100,14 @@ std::vector<std::string> DifferentOptions(agents::RunOptions& a, agents::RunOpti
   return names;
 }
 
-void CheckMayChangeOnResume(const std::vector<std::string>& changed) {
+void CheckMayChangeOnResume(const std::vector<std::string>& changed, const std::vector<std::string>& may_change) {
   for (const std::string& name : changed) {
-    if (MayChange(name)) continue;
+    if (name == "device" || name.starts_with("log.")) continue;
+    if (std::find(may_change.begin(), may_change.end(), name) != may_change.end()) continue;
     throw UserError(
-        fmt::format("key `{}` cannot change while a run goes on; allowed with --resume: train.max_steps, "
-                    "train.max_minutes, train.target_score, consolidate.max_steps, consolidate.budget, device "
-                    "and log.*; for anything else start a new run with --init-from",
-                    name));
+        fmt::format("key `{}` cannot change while a run goes on; allowed with --resume: {}, device and log.*; for "
+                    "anything else start a new run with --init-from",
+                    name, fmt::join(may_change, ", ")));
   }
 }
 

@@ -14,18 +14,22 @@ namespace lethe::tools {
 /// Errors: UserError, configs::OptionError.
 std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, const CommandLine& line);
 
-/// config.yaml of a run: build and machine as comments, then every option. Reads back to the same options.
-std::string RunConfigText(agents::RunOptions& options);
+/// The document with `--device` and overrides of the command line.
+configs::Document WithOverrides(configs::Document document, const CommandLine& line);
+
+/// config.yaml of a run: build and machine as comments, then `options`, the YAML of every option. Reads back to the
+/// same options.
+std::string RunConfigText(const std::string& options);
 
 /// What RunConfigText recorded of build and machine that is different now, one sentence each: reasons why going on
 /// with the run will not be bit-exact.
 std::vector<std::string> DifferencesOfBuild(const std::string& config_text);
 
-/// Dotted names of the options whose values differ.
-std::vector<std::string> DifferentOptions(agents::RunOptions& a, agents::RunOptions& b);
+/// Dotted names of the options whose values differ; both YAML of every option.
+std::vector<std::string> DifferentOptions(const std::string& a, const std::string& b);
 
-/// A run keeps its options when it goes on, except those that only say how long and what is written.
-/// Errors: UserError naming the first of `changed` that may not change.
-void CheckMayChangeOnResume(const std::vector<std::string>& changed);
+/// A run keeps its options when it goes on, except those that only say how long (`may_change`) and where, and what is
+/// written: device and log.*. Errors: UserError naming the first of `changed` that may not change.
+void CheckMayChangeOnResume(const std::vector<std::string>& changed, const std::vector<std::string>& may_change);
 
 }  // namespace lethe::tools

@@ -97,22 +97,24 @@ ProgressLine MakeProgressLine(const agents::TrainingStatus& status, double total
   return line;
 }
 
-TrainingLog::TrainingLog(const std::string& metrics_path, const std::string& run_dir, int64_t first_step)
-    : metrics_(metrics_path), tensorboard_(run_dir, first_step == 0 ? 0 : first_step + 1) {
-  metrics_.TruncateAfter(first_step);
+TrainingLog::TrainingLog(const std::string& metrics_path, const std::string& run_dir, std::string step_key,
+                         int64_t first_step)
+    : step_key_(std::move(step_key)),
+      metrics_(metrics_path),
+      tensorboard_(run_dir, first_step == 0 ? 0 : first_step + 1) {
+  metrics_.TruncateAfter(first_step, step_key_);
 }
 
-void TrainingLog::Write(const agents::TrainingStatus& status, int64_t num_envs) {
-  const Json line = MetricsLine(status, num_envs);
+void TrainingLog::Write(const Json& line, const std::vector<float>& spans) {
   metrics_.Write(line);
+  const auto step = line[step_key_].get<int64_t>();
   for (const auto& [key, value] : line.items()) {
-    if (key == "env_steps") continue;
-    if (value.is_number() && std::isfinite(value.get<double>()))
-      tensorboard_.Scalar(key, status.env_steps, value.get<double>());
+    if (key == step_key_) continue;
+    if (value.is_number() && std::isfinite(value.get<double>())) tensorboard_.Scalar(key, step, value.get<double>());
     for (size_t layer = 0; value.is_array() && layer < value.size(); ++layer)
-      tensorboard_.Scalar(fmt::format("{}/layer_{}", key, layer + 1), status.env_steps, value[layer].get<double>());
+      tensorboard_.Scalar(fmt::format("{}/layer_{}", key, layer + 1), step, value[layer].get<double>());
   }
-  tensorboard_.Histogram("spans", status.env_steps, status.update.span_sample);
+  tensorboard_.Histogram("spans", step, spans);
   tensorboard_.Flush();
 }
 

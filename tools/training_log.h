@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "agents/trainer.h"
 #include "configs/metrics.h"
@@ -19,13 +20,15 @@ ProgressLine MakeProgressLine(const agents::TrainingStatus& status, double total
 /// Writes what a training reports to the run's files. Threads: one object belongs to one thread.
 class TrainingLog {
  public:
-  /// Begins after environment step `first_step`; what the files hold beyond it is dropped.
-  TrainingLog(const std::string& metrics_path, const std::string& run_dir, int64_t first_step);
+  /// step_key: the number that grows from line to line, "env_steps". Begins after `first_step`; what the files hold
+  /// beyond it is dropped.
+  TrainingLog(const std::string& metrics_path, const std::string& run_dir, std::string step_key, int64_t first_step);
 
-  void Write(const agents::TrainingStatus& status, int64_t num_envs);
-  void Flush() { tensorboard_.Flush(); }
+  /// A line of metrics.jsonl, the same numbers for TensorBoard, and there a histogram of spans.
+  void Write(const nlohmann::ordered_json& line, const std::vector<float>& spans);
 
  private:
+  const std::string step_key_;
   configs::MetricsWriter metrics_;
   configs::TensorBoardWriter tensorboard_;
 };

@@ -30,10 +30,10 @@ void TrainingRun::Resume(const std::function<void(const std::string&)>& warn) {
 
 /// config.yaml comes first: it makes the folder a run.
 void TrainingRun::OpenLogs() {
-  folder_.WriteConfig(RunConfigText(options_));
+  folder_.WriteConfig(RunConfigText(agents::ToYaml(options_)));
   first_step_ = state().env_steps;
   seconds_before_ = last_log_seconds_ = state().seconds;
-  log_ = std::make_unique<TrainingLog>(folder_.MetricsPath(), folder_.dir(), first_step_);
+  log_ = std::make_unique<TrainingLog>(folder_.MetricsPath(), folder_.dir(), "env_steps", first_step_);
 }
 
 bool TrainingRun::Train(const std::function<bool()>& stop) {
@@ -48,7 +48,7 @@ bool TrainingRun::Train(const std::function<bool()>& stop) {
 void TrainingRun::Log(const agents::TrainingStatus& status) {
   speed_.operations += 1e9 * status.gflops * (status.seconds - last_log_seconds_);
   last_log_seconds_ = status.seconds;
-  log_->Write(status, options_.train.num_envs);
+  log_->Write(MetricsLine(status, options_.train.num_envs), status.update.span_sample);
   const double limit = options_.train.max_minutes > 0 ? seconds_before_ + 60 * options_.train.max_minutes : 0;
   if (progress_ != nullptr) progress_->Update(MakeProgressLine(status, limit));
 }

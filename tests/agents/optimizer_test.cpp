@@ -91,6 +91,17 @@ TEST(Optimizer, WarmsUpAndFallsLinearly) {
   EXPECT_EQ(optimizer.rate(1.5), 0) << "the last update may pass the end";
 }
 
+TEST(Optimizer, FallsAsHalfACosine) {
+  OptimizerOptions o = Unclipped("adam");
+  o.schedule = "cosine";
+  const Optimizer optimizer(o, 1);
+  EXPECT_NEAR(optimizer.rate(0), 0.01, 1e-12);
+  EXPECT_NEAR(optimizer.rate(1.0 / 3), 0.0075, 1e-12);
+  EXPECT_NEAR(optimizer.rate(0.5), 0.005, 1e-12);
+  EXPECT_NEAR(optimizer.rate(1), 0, 1e-12);
+  EXPECT_NEAR(optimizer.rate(1.5), 0, 1e-12) << "the last update may pass the end";
+}
+
 TEST(Optimizer, RateScaleIsPerParameter) {
   Optimizer optimizer(Unclipped("adam"), 3, {1, 0.5f, 0});
   Floats parameters{0, 0, 0};

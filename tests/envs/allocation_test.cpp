@@ -8,6 +8,7 @@
 
 #include "envs/threaded_batch.h"
 #include "tests/envs/play.h"
+#include "tests/envs/sequence/streams.h"
 
 namespace {
 std::atomic<int64_t> allocations{0};
@@ -63,6 +64,17 @@ TEST(Allocation, NoneInStepsByThreads) {
   const int64_t before = allocations;
   for (int t = 0; t < 100; ++t) buffers.Step(batch);
   EXPECT_EQ(allocations, before);
+}
+
+TEST(Allocation, NoneInTheNextBlockOfASequence) {
+  for (const std::string& id : {"Copy-v0", "ObjectCollision-v0"}) {
+    const auto stream = sequence::MakeStream(
+        id, {.rows = 4, .steps = 64}, id == "Copy-v0" ? Changes{} : Changes{{"train_frames", 100}});
+    sequence::Block block(stream->options());
+    const int64_t before = allocations;
+    for (int i = 0; i < 200; ++i) stream->Next(block.out());
+    EXPECT_EQ(allocations, before) << id;
+  }
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ TEST(Params, CanBeVisitedByAnyStruct) {
     void operator()(const char*, int64_t&, const configs::Range&, const char*) { ++numbers; }
     void operator()(const char*, double&, const configs::Range&, const char*) { ++numbers; }
     void operator()(const char*, bool&, const configs::Any&, const char*) {}
+    void operator()(const char*, std::string&, const configs::Any&, const char*) {}
     void operator()(const char*, std::string&, const configs::OneOf&, const char*) {}
   } count;
   Corridor()->Visit(count);

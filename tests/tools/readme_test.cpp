@@ -68,7 +68,8 @@ bool IsOverride(const std::string& word) {
 
 /// Options are listed one a line, their dotted name first. `envs record` takes those of env alone, without "env.".
 bool KnowsOption(const std::string& override_word) {
-  const std::string name = override_word.substr(0, override_word.find('=')), &options = Help("help options");
+  const std::string name = override_word.substr(0, override_word.find('='));
+  const std::string options = Help("help options") + Help("help options CharLM-v0");
   return options.find("\n" + name + " ") != std::string::npos ||
          options.find("\nenv." + name + " ") != std::string::npos;
 }

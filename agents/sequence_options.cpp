@@ -1,0 +1,126 @@
+#include "agents/sequence_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "agents/options.h"
+
+namespace lethe::agents {
+
+namespace {
+
+using configs::Any;
+using configs::OneOf;
+using configs::Options;
+using configs::Range;
+
+constexpr double kMany = 1e15;
+
+void VisitTrain(SequenceOptions::Train& t, Options& v) {
+  v("batch", t.batch, Range{1, 65536}, "rows that are read side by side, over all threads");
+  v("block", t.block, Range{1, 65536}, "tokens of every row in an update");
+  v("threads", t.threads, Range{1, 256}, "threads that compute gradients, each on rows of its own");
+  v("max_updates", t.max_updates, Range{1, kMany}, "updates of the whole training");
+  v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time; 0: no limit");
+  v("span_loss", t.span_loss, OneOf{{"ramp", "all"}},
+    "what is charged: (published code) only memories on the ramp, or all new ones");
+  v("span_weight", t.span_weight, Range{0, 1e6}, "alpha of the span loss; 0: memory is free");
+  v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
+}
+
+void VisitEvaluate(SequenceOptions::Evaluate& o, Options& v) {
+  v("interval_updates", o.interval_updates, Range{0, kMany},
+    "updates between evaluations on the valid split; 0: never");
+  v("batch", o.batch, Range{0, 65536}, "rows of an evaluation; 0: train.batch");
+  v("valid_blocks", o.valid_blocks, Range{0, kMany}, "blocks of every row that an evaluation on valid reads; 0: all");
+}
+
+void VisitLog(SequenceOptions::Log& o, Options& v) {
+  v("interval_updates", o.interval_updates, Range{1, 1e9}, "updates between lines of metrics.jsonl");
+  v("checkpoint_interval_updates", o.checkpoint_interval_updates, Range{1, kMany}, "updates between checkpoints");
+  v("keep_checkpoints", o.keep_checkpoints, Range{1, 1e6}, "newest checkpoints that stay on disk");
+  v("live_seconds", o.live_seconds, Range{0, 1e6}, "seconds between updates of live.safetensors; 0: never");
+}
+
+void ReadTaskId(const configs::Document& document, SequenceOptions& options) {
+  configs::Options first;
+  first.Section(
+      "task", [&](Options& s) { s("id", options.task.id, Any{}, "task"); }, "task");
+  first.ReadKnown(document);
+  try {
+    options.SetTask(options.task.id);
+  } catch (const std::invalid_argument& error) {
+    throw configs::OptionError(document.Where("task.id"), fmt::format("key `task.id`: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+void SequenceOptions::Visit(Options& v) {
+  v("seed", seed, Range{0, 9e15}, "decides every random number of the run");
+  v("device", device, OneOf{{"cpu", "cuda"}}, "where the model runs; tasks stay on the CPU");
+  v.Section(
+      "task",
+      [this](Options& s) {
+        s("id", task.id, OneOf{envs::sequence::Ids()}, "sequence task");
+        task.params->Visit(s);
+      },
+      "what is predicted");
+  v.Section("memory", memory, "what the model remembers with");
+  v.Section(
+      "train", [this](Options& s) { VisitTrain(train, s); }, "blocks and updates");
+  v.Section(
+      "optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser");
+  v.Section(
+      "evaluate", [this](Options& s) { VisitEvaluate(evaluate, s); }, "streaming evaluation");
+  v.Section(
+      "log", [this](Options& s) { VisitLog(log, s); }, "what is written and when");
+}
+
+void SequenceOptions::SetTask(const std::string& id) {
+  task.params = envs::sequence::Find(id).make_params();
+  task.id = id;
+}
+
+void SequenceOptions::Resolve() {
+  memory.options->block = train.block;
+  if (train.span_weight > 0 && memory.options->Ramp() <= 0)
+    throw std::invalid_argument(
+        fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
+  train.threads = std::min(train.threads, train.batch);
+  task.params->Check();
+}
+
+std::unique_ptr<SequenceOptions> ReadSequenceOptions(const configs::Document& document) {
+  auto options = std::make_unique<SequenceOptions>();
+  ReadTaskId(document, *options);
+  ReadCoreName(document, options->memory);
+  configs::Options all;
+  options->Visit(all);
+  all.Read(document);
+  options->Resolve();
+  return options;
+}
+
+std::string ToYaml(SequenceOptions& options) {
+  configs::Options all;
+  options.Visit(all);
+  return all.ToYaml();
+}
+
+bool IsSequenceConfig(const configs::Document& document) { return document.Find("task.id").has_value(); }
+
+std::unique_ptr<envs::sequence::SequenceStream> OpenStream(const SequenceOptions& options,
+                                                           envs::sequence::Split split) {
+  const bool is_training = split == envs::sequence::Split::kTrain;
+  envs::sequence::StreamOptions stream;
+  stream.split = split;
+  stream.rows = static_cast<int>(is_training ? options.train.batch : options.EvaluationBatch());
+  stream.steps = options.train.block;
+  stream.seed = static_cast<uint64_t>(options.seed);
+  return envs::sequence::Find(options.task.id).make_stream(*options.task.params, stream);
+}
+
+}  // namespace lethe::agents

@@ -1,0 +1,53 @@
+#include "agents/sequence_state.h"
+
+#include <fmt/format.h>
+
+namespace lethe::agents {
+
+using configs::Dtype;
+using configs::SafetensorsFile;
+
+void SaveSequence(const std::string& path, const SequenceState& s, const std::vector<ParameterLayout>& layout) {
+  TensorViews views;
+  views.AddParameters("model.", s.parameters, layout);
+  views.Add("optimizer.mean", Dtype::kF32, s.mean);
+  views.Add("optimizer.square", Dtype::kF32, s.square);
+  views.Add("stream", Dtype::kU8, s.stream);
+  for (size_t i = 0; i < s.memories.size(); ++i) views.Add(fmt::format("memory{}.", i), s.memories[i]);
+  configs::WriteSafetensors(path, views.views(),
+                            {{"updates", std::to_string(s.updates)},
+                             {"tokens", std::to_string(s.tokens)},
+                             {"seconds", NumberText(s.seconds)},
+                             {"optimizer_updates", std::to_string(s.optimizer_updates)},
+                             {"shards", std::to_string(s.memories.size())}});
+}
+
+void SaveSequenceWeights(const std::string& path, const std::vector<float>& parameters,
+                         const std::vector<ParameterLayout>& layout, int64_t updates) {
+  TensorViews views;
+  views.AddParameters("model.", parameters, layout);
+  configs::WriteSafetensors(path, views.views(), {{"updates", std::to_string(updates)}});
+}
+
+SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                           const memory::Core& core) {
+  SequenceState s;
+  const auto integer = [&](const char* key) { return static_cast<int64_t>(ReadNumber(file, key)); };
+  s.updates = integer("updates");
+  s.tokens = integer("tokens");
+  s.seconds = ReadNumber(file, "seconds");
+  s.optimizer_updates = integer("optimizer_updates");
+  s.parameters = LoadSequenceWeights(file, layout);
+  s.mean = ReadArray<float>(file, "optimizer.mean");
+  s.square = ReadArray<float>(file, "optimizer.square");
+  s.stream = ReadArray<std::byte>(file, "stream");
+  const int64_t shards = integer("shards");
+  for (int64_t i = 0; i < shards; ++i) s.memories.push_back(ReadMemory(file, fmt::format("memory{}.", i), core));
+  return s;
+}
+
+std::vector<float> LoadSequenceWeights(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout) {
+  return LoadWeights(file, layout, "model.");
+}
+
+}  // namespace lethe::agents

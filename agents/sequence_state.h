@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "agents/checkpoint_tensors.h"
+
+namespace lethe::agents {
+
+/// Everything that decides how a sequence training goes on from an update boundary.
+struct SequenceState {
+  int64_t updates = 0;
+  int64_t tokens = 0;
+  double seconds = 0;  ///< wall time so far, for logs only
+  std::vector<float> parameters;
+  std::vector<float> mean, square;  ///< the optimiser's moments
+  int64_t optimizer_updates = 0;
+  std::vector<std::byte> stream;           ///< SequenceStream::Save
+  std::vector<memory::StatePtr> memories;  ///< of every shard
+};
+
+/// Writes a checkpoint: weights as model.*, optimizer.*, stream, memory<i>.*, counters in the metadata. Atomic and
+/// checksummed. Errors: as configs::WriteSafetensors.
+void SaveSequence(const std::string& path, const SequenceState& state, const std::vector<ParameterLayout>& layout);
+
+/// Weights alone, for viewers and --init-from.
+void SaveSequenceWeights(const std::string& path, const std::vector<float>& parameters,
+                         const std::vector<ParameterLayout>& layout, int64_t updates);
+
+/// The inverse of SaveSequence; `core` knows how to restore memory states.
+/// Errors: configs::SafetensorsError, std::invalid_argument naming what does not fit this run's options.
+SequenceState LoadSequence(const configs::SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                           const memory::Core& core);
+
+/// The model's weights of a checkpoint or live file. Errors: as LoadSequence.
+std::vector<float> LoadSequenceWeights(const configs::SafetensorsFile& file,
+                                       const std::vector<ParameterLayout>& layout);
+
+}  // namespace lethe::agents

@@ -1,0 +1,245 @@
+#include "agents/sequence_trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <stdexcept>
+
+#include "agents/evaluate.h"
+#include "agents/noise_seed.h"
+#include "envs/sequence/scorer.h"
+
+namespace lethe::agents {
+
+namespace {
+
+using envs::sequence::Split;
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// CPU time of all threads.
+double CpuSeconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+double Mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+class SequenceTrainer::Impl {
+ public:
+  Impl(const SequenceOptions& options, SequenceHooks hooks)
+      : options_(options),
+        hooks_(std::move(hooks)),
+        ramp_(options.memory.options->Ramp()),
+        stream_(OpenStream(options, Split::kTrain)),
+        model_(MakeSequenceModel(options, stream_->spec())),
+        parameters_(*model_),
+        layout_(LayoutOf(parameters_)),
+        pool_(static_cast<int>(options.train.threads)),
+        block_(options.train.batch, options.train.block),
+        shards_(*model_, parameters_, pool_, block_.rows, ramp_),
+        scorer_(stream_->spec(), static_cast<int>(block_.rows)),
+        optimizer_(options.optimizer, static_cast<size_t>(parameters_.size()),
+                   RateScale(parameters_, options.train.span_rate)) {
+    for (const Split split : {Split::kValid, Split::kTest})
+      OpenStream(options, split);  // a bad one is better known now
+    state_.parameters = parameters_.Read();
+    interval_.memory = MemoryTally(ramp_);
+  }
+
+  void Restore(SequenceState state) {
+    stream_->Restore(state.stream);
+    shards_.Restore(state.memories);
+    parameters_.Write(state.parameters);
+    optimizer_.mean() = state.mean;
+    optimizer_.square() = state.square;
+    optimizer_.set_updates(state.optimizer_updates);
+    state_ = std::move(state);
+  }
+
+  void InitFrom(const std::vector<float>& values) {
+    state_.parameters = values;
+    parameters_.Write(values);
+  }
+
+  bool Train() {
+    started_ = live_ = Clock::now();
+    seconds_before_ = state_.seconds;
+    bool goes_on = true;
+    while (goes_on && state_.updates < options_.train.max_updates) goes_on = Step();
+    Checkpoint();
+    return state_.updates >= options_.train.max_updates;
+  }
+
+  const SequenceState& state() const { return state_; }
+  const std::vector<ParameterLayout>& layout() const { return layout_; }
+  const SequenceModel& model() const { return *model_; }
+
+ private:
+  /// Sums over a log interval, evaluations left out.
+  struct Interval {
+    double wall = 0, cpu = 0;
+    int64_t tokens = 0;
+    MemoryTally memory;
+  };
+
+  /// One update and what is due behind it. False: it is time to stop.
+  bool Step() {
+    Update();
+    const bool is_last = state_.updates >= options_.train.max_updates;
+    const auto due = [&](int64_t interval) { return interval > 0 && state_.updates % interval == 0; };
+    const bool evaluates = due(options_.evaluate.interval_updates);
+    const bool goes_on = !evaluates || Evaluate();
+    if (evaluates || is_last || due(options_.log.interval_updates)) Log();
+    if (!is_last && due(options_.log.checkpoint_interval_updates)) Checkpoint();
+    if (options_.log.live_seconds > 0 && Since(live_) >= options_.log.live_seconds && hooks_.live) {
+      hooks_.live(state_.parameters, state_.updates);
+      live_ = Clock::now();
+    }
+    const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
+    return goes_on && !out_of_time && !(hooks_.stop && hooks_.stop());
+  }
+
+  SpanCharge Charge() const {
+    const auto& t = options_.train;
+    if (t.span_loss == "all") return {.ramp_sum = 0, .span_mean = t.span_weight};
+    const double rows = static_cast<double>(t.batch), block = static_cast<double>(t.block);
+    return {.ramp_sum = t.span_weight > 0 ? t.span_weight / (ramp_ * block * rows) : 0, .span_mean = 0};
+  }
+
+  bool IsLogged(int64_t update) const {
+    return update % options_.log.interval_updates == 0 || update >= options_.train.max_updates;
+  }
+
+  void Update() {
+    const auto begin = Clock::now();
+    const double cpu = CpuSeconds();
+    stream_->Next(block_.out());
+    const auto noise = NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates));
+    const BlockReport report = shards_.Learn(block_, Charge(), noise, IsLogged(state_.updates + 1));
+    Apply(report);
+    scorer_.Add(block_.steps, block_.out(), block_.nats.data(), block_.predicted.data());
+    interval_.memory.Add(report.memory);
+    interval_.tokens += block_.rows * block_.steps;
+    interval_.wall += Since(begin);
+    interval_.cpu += CpuSeconds() - cpu;
+    saved_bytes_ = report.saved_bytes;
+    state_.tokens += block_.rows * block_.steps;
+    ++state_.updates;
+  }
+
+  void Apply(const BlockReport& report) {
+    const double progress = static_cast<double>(state_.updates) / static_cast<double>(options_.train.max_updates);
+    learning_rate_ = optimizer_.rate(progress);
+    grad_norm_ = optimizer_.Step(state_.parameters, report.gradient, progress);
+    if (!std::isfinite(grad_norm_))
+      throw std::runtime_error(fmt::format(
+          "the loss is not finite after {} updates; a smaller optimizer.learning_rate may help", state_.updates));
+    parameters_.Write(state_.parameters);
+    model_->ClampParameters();
+    state_.parameters = parameters_.Read();
+  }
+
+  /// False: interrupted.
+  bool Evaluate() {
+    try {
+      valid_ = EvaluateSequence(options_, *model_, parameters_, pool_, Split::kValid, options_.evaluate.valid_blocks,
+                                hooks_.stop)
+                   .scores;
+      return true;
+    } catch (const Interrupted&) {
+      return false;
+    }
+  }
+
+  std::vector<NamedScore> Scores() const {
+    std::vector<NamedScore> scores;
+    const auto values = scorer_.Values();
+    for (size_t i = 0; i < values.size(); ++i)
+      scores.push_back({stream_->spec().scores[i].name, values[i], stream_->spec().scores[i].chance});
+    return scores;
+  }
+
+  /// The network runs once forward and twice backward; banked memories need no gradient of their own.
+  double FlopsPerToken(double living) const {
+    const memory::Flops core = model_->core().CountFlops(block_.steps, living);
+    return 3 * (core.step + 2 * static_cast<double>(model_->core().dim() * stream_->spec().num_labels)) + 2 * core.bank;
+  }
+
+  void Log() {
+    SequenceStatus s;
+    s.updates = state_.updates, s.max_updates = options_.train.max_updates, s.tokens = state_.tokens;
+    s.seconds = seconds_before_ + Since(started_);
+    const auto tokens = static_cast<double>(interval_.tokens);
+    s.chars_per_s = tokens / std::max(interval_.wall, 1e-9);
+    s.chars_per_cpu_s = tokens / std::max(interval_.cpu, 1e-9);
+    s.loss = scorer_.mean_nats();
+    s.scores = Scores();
+    s.valid = std::exchange(valid_, {});
+    const MemoryTally& memory = interval_.memory;
+    s.living = memory.living(), s.living_max = memory.living_max(), s.resident = memory.resident(),
+    s.span_mean = memory.span_mean();
+    s.paper_memory_size = memory.paper_memory_size();
+    s.memory_bytes = memory.bytes() * static_cast<double>(block_.rows);
+    s.span_sample = memory.span_sample();
+    s.saved_bytes = saved_bytes_;
+    s.grad_norm = grad_norm_, s.learning_rate = learning_rate_, s.span_weight = options_.train.span_weight;
+    s.gflops = FlopsPerToken(Mean(s.living)) * s.chars_per_s / 1e9;
+    scorer_.Clear();
+    interval_ = Interval();
+    interval_.memory = MemoryTally(ramp_);
+    if (hooks_.log) hooks_.log(s);
+  }
+
+  void Checkpoint() {
+    state_.seconds = seconds_before_ + Since(started_);
+    state_.mean = optimizer_.mean();
+    state_.square = optimizer_.square();
+    state_.optimizer_updates = optimizer_.updates();
+    state_.stream = stream_->Save();
+    state_.memories = shards_.memories();
+    if (hooks_.checkpoint) hooks_.checkpoint(state_);
+  }
+
+  const SequenceOptions& options_;
+  const SequenceHooks hooks_;
+  const double ramp_;
+  const std::unique_ptr<envs::sequence::SequenceStream> stream_;
+  const std::shared_ptr<SequenceModel> model_;
+  FlatParameters parameters_;
+  const std::vector<ParameterLayout> layout_;
+  WorkerPool pool_;
+  SequenceBlock block_;
+  SequenceShards shards_;
+  envs::sequence::Scorer scorer_;
+  Optimizer optimizer_;
+  SequenceState state_;
+  Interval interval_;
+  std::vector<NamedScore> valid_;
+  double grad_norm_ = 0, learning_rate_ = 0, seconds_before_ = 0;
+  int64_t saved_bytes_ = 0;
+  Clock::time_point started_, live_;
+};
+
+SequenceTrainer::SequenceTrainer(const SequenceOptions& options, SequenceHooks hooks)
+    : impl_(std::make_unique<Impl>(options, std::move(hooks))) {}
+SequenceTrainer::~SequenceTrainer() = default;
+void SequenceTrainer::Restore(SequenceState state) { impl_->Restore(std::move(state)); }
+void SequenceTrainer::InitFrom(const std::vector<float>& parameters) { impl_->InitFrom(parameters); }
+bool SequenceTrainer::Train() { return impl_->Train(); }
+const SequenceState& SequenceTrainer::state() const { return impl_->state(); }
+const std::vector<ParameterLayout>& SequenceTrainer::layout() const { return impl_->layout(); }
+const memory::Core& SequenceTrainer::core() const { return impl_->model().core(); }
+
+}  // namespace lethe::agents

@@ -1,0 +1,221 @@
+#include "agents/sequence_trainer.h"
+
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agents/evaluate.h"
+#include "memory/registry.h"
+#include "tests/agents/tiny_sequence.h"
+#include "tests/temporary_folder.h"
+
+namespace lethe::agents {
+namespace {
+
+using envs::sequence::Split;
+using ::testing::HasSubstr;
+
+template <class Call>
+std::string ErrorOf(Call&& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// Options of a core that draw at random in training, where it has them.
+std::vector<std::string> WithNoise(const std::string& core) {
+  std::vector<std::string> options = {"memory.core=" + core, "train.max_updates=12"};
+  const auto known = memory::FindCore(core).make_options();
+  CoreChoice choice;
+  choice.Set(core);
+  configs::Options all;
+  choice.Visit(all);
+  const std::string yaml = "\n" + all.ToYaml();
+  if (yaml.find("\ndropout:") != std::string::npos) options.push_back("memory.dropout=0.2");
+  if (yaml.find("\nlayer_drop:") != std::string::npos) options.push_back("memory.layer_drop=0.2");
+  if (yaml.find("\nrandom_shortening:") != std::string::npos) options.push_back("memory.random_shortening=true");
+  if (yaml.find("\nspan_limit:") != std::string::npos) options.push_back("memory.span_limit=40");
+  return options;
+}
+
+class SequenceTrainerTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
+  const auto options = MakeTinySequence(WithNoise(GetParam()));
+  const tests::TemporaryFolder folder;
+  SequenceTrainer whole(*options, {});
+  EXPECT_TRUE(whole.Train());
+  for (const int stop_at : {1, 5, 9}) {
+    int updates = 0;
+    SequenceHooks hooks;
+    hooks.stop = [&] { return ++updates == stop_at; };
+    SequenceTrainer first(*options, hooks);
+    EXPECT_FALSE(first.Train());
+    SaveSequence(folder / "checkpoint", first.state(), first.layout());
+    SequenceTrainer second(*options, {});
+    second.Restore(LoadSequence(configs::SafetensorsFile(folder / "checkpoint"), second.layout(), second.core()));
+    EXPECT_TRUE(second.Train());
+    EXPECT_EQ(second.state().parameters, whole.state().parameters) << stop_at;
+    EXPECT_EQ(second.state().mean, whole.state().mean) << stop_at;
+    EXPECT_EQ(second.state().stream, whole.state().stream) << stop_at;
+    EXPECT_EQ(second.state().tokens, whole.state().tokens) << stop_at;
+  }
+}
+
+TEST_P(SequenceTrainerTest, LogsLossScoresAndMemory) {
+  const auto options = MakeTinySequence(
+      {"memory.core=" + GetParam(), "train.max_updates=20", "log.interval_updates=10", "evaluate.interval_updates=20"});
+  std::vector<SequenceStatus> lines;
+  SequenceHooks hooks;
+  hooks.log = [&](const SequenceStatus& status) { lines.push_back(status); };
+  SequenceTrainer(*options, hooks).Train();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].updates, 10);
+  EXPECT_EQ(lines[0].tokens, 10 * 6 * 16);
+  EXPECT_TRUE(lines[0].valid.empty());
+  ASSERT_EQ(lines[1].valid.size(), 2u);
+  EXPECT_EQ(lines[1].valid[0].name, "sequence_accuracy");
+  EXPECT_GT(lines[1].loss, 0);
+  EXPECT_LT(lines[1].loss, 2 * std::log(3));
+  EXPECT_GT(lines[1].chars_per_s, 0);
+  EXPECT_GT(lines[1].chars_per_cpu_s, 0);
+  EXPECT_GT(lines[1].grad_norm, 0);
+  EXPECT_GT(lines[1].saved_bytes, 0);
+  EXPECT_GT(lines[1].gflops, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, SequenceTrainerTest, ::testing::ValuesIn(memory::CoreNames()));
+
+// One block, one or three threads: the same answers, and gradients that differ by rounding.
+TEST(SequenceShards, ThreadsShareTheRowsOfABlock) {
+  const auto options = MakeTinySequence({"train.span_weight=1e-3"});
+  const auto learn = [&](int threads, SequenceBlock& block) {
+    const auto stream = OpenStream(*options, Split::kTrain);
+    const auto model = MakeSequenceModel(*options, stream->spec());
+    FlatParameters parameters(*model);
+    WorkerPool pool(threads);
+    SequenceShards shards(*model, parameters, pool, 6, options->memory.options->Ramp());
+    BlockReport report;
+    for (int i = 0; i < 4; ++i) {
+      stream->Next(block.out());
+      report = shards.Learn(block, {.ramp_sum = 1e-4, .span_mean = 1e-3}, 0, false);
+    }
+    return report;
+  };
+  SequenceBlock one(6, 16), three(6, 16);
+  const BlockReport a = learn(1, one), b = learn(3, three);
+  ASSERT_GT(one.NumScored(), 0);
+  EXPECT_EQ(one.predicted, three.predicted);
+  for (size_t i = 0; i < one.nats.size(); ++i) EXPECT_NEAR(one.nats[i], three.nats[i], 1e-5);
+  double largest = 0;
+  for (const float g : a.gradient) largest = std::max(largest, std::abs(double{g}));
+  for (size_t i = 0; i < a.gradient.size(); ++i) EXPECT_NEAR(a.gradient[i], b.gradient[i], 1e-5 * largest);
+}
+
+// The gradient is that of the mean over scored labels: against a difference of the loss along itself.
+TEST(GradientSequence, IsThatOfTheMeanNatsOfScoredLabels) {
+  const auto options = MakeTinySequence({"train.block=64"});
+  const auto stream = OpenStream(*options, Split::kTrain);
+  const auto model = MakeSequenceModel(*options, stream->spec());
+  FlatParameters parameters(*model);
+  WorkerPool pool(2);
+  SequenceBlock block(6, 64);
+  stream->Next(block.out());
+  const auto loss = [&](const std::vector<float>& values) {
+    parameters.Write(values);
+    SequenceShards shards(*model, parameters, pool, 6, 1);
+    shards.Answer(block);
+    double sum = 0;
+    for (size_t i = 0; i < block.nats.size(); ++i) sum += block.scored[i] ? block.nats[i] : 0;
+    return sum / static_cast<double>(block.NumScored());
+  };
+  const std::vector<float> start = parameters.Read();
+  SequenceShards shards(*model, parameters, pool, 6, 1);
+  const auto gradient = shards.Learn(block, {}, 0, false).gradient;
+  double square = 0;
+  for (const float g : gradient) square += double{g} * g;
+  const double step = 1e-2 / std::sqrt(square);
+  std::vector<float> up = start, down = start;
+  for (size_t i = 0; i < start.size(); ++i) {
+    up[i] += static_cast<float>(step * gradient[i]);
+    down[i] -= static_cast<float>(step * gradient[i]);
+  }
+  EXPECT_NEAR((loss(up) - loss(down)) / (2 * step), square, 0.01 * square);
+}
+
+TEST(SequenceEvaluation, ScoresEveryLabelOnce) {
+  const auto copy = MakeTinySequence({"evaluate.batch=7"});
+  const auto stream = OpenStream(*copy, Split::kTest);
+  const auto weights = FlatParameters(*MakeSequenceModel(*copy, stream->spec())).Read();
+  const auto e = EvaluateSequence(*copy, weights, Split::kTest, {});
+  EXPECT_EQ(e.split, "test");
+  EXPECT_EQ(e.num_scored, 20 * 4);
+  EXPECT_GT(e.scores[0].value, -1e-9);
+  EXPECT_THROW(EvaluateSequence(*copy, weights, Split::kTest, [] { return true; }), Interrupted);
+}
+
+// Rows do not see each other, and neither do threads: a text of few bytes, many rows.
+TEST(SequenceEvaluation, BitsPerByteOfAFreshModelAreNearlyThoseOfGuessing) {
+  const tests::TemporaryFolder folder;
+  const auto options =
+      MakeSequence({"task.path=" + WriteText(folder / "text"), "memory.dim=16", "train.block=32", "evaluate.batch=5"});
+  const auto weights = FlatParameters(*MakeSequenceModel(*options, OpenStream(*options, Split::kValid)->spec())).Read();
+  const auto e = EvaluateSequence(*options, weights, Split::kValid, {});
+  EXPECT_EQ(e.num_scored, static_cast<int64_t>(200 * 47 / 20 - 1));
+  EXPECT_NEAR(e.scores[0].value, 8, 0.3);
+}
+
+TEST(SequenceOptionsTest, SpanWeightNeedsACoreThatPredictsSpans) {
+  for (const std::string& core : memory::CoreNames()) {
+    const double ramp = memory::FindCore(core).make_options()->Ramp();
+    const auto error = ErrorOf([&] { MakeTinySequence({"memory.core=" + core, "train.span_weight=1e-6"}); });
+    if (ramp > 0)
+      EXPECT_EQ(error, "") << core;
+    else
+      EXPECT_THAT(error, HasSubstr("train.span_weight: memory.core = " + core + " predicts no spans, allowed: 0"));
+  }
+}
+
+TEST(SequenceOptionsTest, YamlReadsBackToTheSameOptions) {
+  const auto options = MakeTinySequence({"optimizer.schedule=cosine"});
+  const std::string yaml = ToYaml(*options);
+  EXPECT_EQ(ToYaml(*ReadSequenceOptions(configs::Document::FromText(yaml, "yaml"))), yaml);
+}
+
+TEST(SequenceOptionsTest, BadOptionsAreNamed) {
+  EXPECT_THAT(ErrorOf([] { MakeSequence({"task.id=Copy-v1"}); }), HasSubstr("did you mean `Copy-v0`?"));
+  EXPECT_THAT(ErrorOf([] { MakeSequence({"task.id=Copy-v0", "task.path=x"}); }), HasSubstr("task.path"));
+  EXPECT_THAT(ErrorOf([] { MakeSequence({"task.id=Copy-v0", "memory.core=lstn"}); }), HasSubstr("memory.core"));
+  EXPECT_THAT(ErrorOf([] { MakeSequence({}); }), HasSubstr("path is empty"));
+}
+
+// What a finished training with these options scores on test.
+std::vector<NamedScore> LearntScores(const SequenceOptions& options) {
+  SequenceTrainer trainer(options, {});
+  trainer.Train();
+  return EvaluateSequence(options, trainer.state().parameters, Split::kTest, {}).scores;
+}
+
+TEST(LearnSequence, CopyIsSolvedByRemembering) {
+  const auto solved =
+      MakeTinySequence({"train.max_updates=700", "memory.dim=32", "memory.heads=2", "memory.span_limit=64",
+                        "memory.initial_span=0.9", "train.batch=16", "optimizer.learning_rate=3e-3"});
+  const auto scores = LearntScores(*solved);
+  EXPECT_GE(scores[0].value, 0.9) << "sequence accuracy; chance " << scores[0].chance;
+}
+
+TEST(LearnSequence, TextIsLearnt) {
+  const tests::TemporaryFolder folder;
+  const auto options =
+      MakeSequence({"task.path=" + WriteText(folder / "text", 600), "memory.dim=32", "memory.span_limit=64",
+                    "memory.initial_span=0.5", "train.max_updates=300", "train.block=32",
+                    "optimizer.learning_rate=5e-3", "log.live_seconds=0", "train.span_weight=1e-6"});
+  EXPECT_LE(LearntScores(*options)[0].value, 0.5);  // the letters alone: 4.4 bits
+}
+
+}  // namespace
+}  // namespace lethe::agents
