@@ -56,12 +56,12 @@ Tensor AdaptiveSpan::Spans(const TransformerLayer& layer, const Tensor& g) const
   return HeadSpans(layer).detach().max().expand(g.sizes().slice(0, g.dim() - 1)).contiguous();
 }
 
-AttentionConstants AdaptiveSpan::Constants(Noise&) const {
+AttentionConstants AdaptiveSpan::Constants(Noise& noise) const {
   AttentionConstants c;
   c.heads = options().heads;
   c.ramp = options().ramp;
   c.window = static_cast<double>(options().span_limit);
-  c.dropout = options().dropout;
+  c.dropout = noise.is_on() ? options().dropout : 0;
   if (options().published) c.epsilon = 1e-8, c.least_mask = kLeastMask;
   return c;
 }

@@ -210,7 +210,7 @@ Tensor Compressive::RunLayer(size_t l, const Tensor& x, Pass& pass) const {
   const Tensor steps = torch::cat({stored.steps, x}, 1);                                             // [B, L + T, H]
   const Tensor row_begin = torch::arange(rows, torch::kLong).view({rows, 1, 1}) * steps.size(1);
   const Tensor index = (row_begin + pass.group_index.clamp_min(0).unsqueeze(2) + torch::arange(c, torch::kLong)).flatten();
-  const Tensor grouped = steps.flatten(0, 1).index_select(0, index.to(x.device())).view({rows, groups, c, -1});
+  const Tensor grouped = steps.flatten(0, 1).index_select(0, index.to(x.device())).view({rows, groups, c, x.size(2)});
   const Tensor slots = torch::cat({stored.slots, Compress(l, grouped)}, 1);                          // [B, S, H]
   Tensor y = x;
   if (!pass.noise.Happens(options_.layer_drop)) {

@@ -27,11 +27,11 @@ Tensor TransformerXl::Spans(const TransformerLayer&, const Tensor& g) const {
                      g.options().dtype(torch::kDouble).requires_grad(false));
 }
 
-AttentionConstants TransformerXl::Constants(Noise&) const {
+AttentionConstants TransformerXl::Constants(Noise& noise) const {
   AttentionConstants c;
   c.heads = options().heads;
   c.ramp = 1;  // a span of L is whole at age L and gone at L + 1
-  c.dropout = options().dropout;
+  c.dropout = noise.is_on() ? options().dropout : 0;
   return c;
 }
 

@@ -60,7 +60,10 @@ void ExpectStepsEqualBlocks(const Core& core, torch::Dtype dtype, double toleran
     const auto stepper = core.Begin(step_state, steps);
     const CoreSteps single = TakeCoreSteps(*stepper, block);
     ExpectClose(single.y, whole.y, tolerance, "y");
-    if (!single.living_sum.empty()) EXPECT_EQ(single.living_sum, whole.living.sum), EXPECT_EQ(single.living_max, whole.living.max);
+    if (!single.living_sum.empty()) {
+      EXPECT_EQ(single.living_sum, whole.living.sum);
+      EXPECT_EQ(single.living_max, whole.living.max);
+    }
     ExpectSameState(single.state, whole.state, tolerance);
     block_state = whole.state, step_state = single.state;
   }
@@ -253,7 +256,10 @@ TEST_P(EveryCore, NoiseComesFromTheSeedAlone) {
     }
     EXPECT_EQ(differs, variant.draws) << "other seeds, other numbers: where training draws any";
     EXPECT_TRUE(SameBits(y(0), y(0)));
-    if (variant.draws) EXPECT_TRUE(SameBits(y(0), SmallCore(info(), {}, 31, torch::kFloat)->Forward(block.x, block.starts, state).y)) << "evaluation draws nothing";
+    if (variant.draws) {
+      const auto plain = SmallCore(info(), {}, 31, torch::kFloat);
+      EXPECT_TRUE(SameBits(y(0), plain->Forward(block.x, block.starts, state).y)) << "evaluation draws nothing";
+    }
   });
 }
 
@@ -261,60 +267,42 @@ TEST_P(EveryCore, NoiseComesFromTheSeedAlone) {
 class Catalogue : public OptionVisitor {
  public:
   void operator()(const char* name, int64_t& value, double lowest, double highest, const char* meaning) override {
-    Add(name, static_cast<double>(value), meaning);
-    EXPECT_TRUE(lowest <= static_cast<double>(value) && static_cast<double>(value) <= highest) << name;
+    AddNumber(name, static_cast<double>(value), lowest, highest, meaning);
   }
   void operator()(const char* name, double& value, double lowest, double highest, const char* meaning) override {
-    Add(name, value, meaning);
-    EXPECT_TRUE(lowest <= value && value <= highest) << name;
+    AddNumber(name, value, lowest, highest, meaning);
   }
-  void operator()(const char* name, bool& value, const char* meaning) override { Add(name, value, meaning); }
+  void operator()(const char* name, bool& value, const char* meaning) override { Add(name, value, !value, meaning); }
   void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed, const char* meaning) override {
-    Add(name, value, meaning);
+    Add(name, value, value == allowed.front() ? allowed.back() : allowed.front(), meaning);
     EXPECT_NE(std::find(allowed.begin(), allowed.end(), value), allowed.end()) << name;
-    others[name] = allowed.back();
   }
-  OptionValues values;
-  OptionValues others;  ///< last of the allowed words
+  OptionValues values, others;  ///< what they are, and something else that is allowed
 
  private:
-  void Add(const char* name, OptionValue value, const char* meaning) {
+  void AddNumber(const char* name, double value, double lowest, double highest, const char* meaning) {
+    Add(name, value, value > lowest ? lowest : std::min(highest, lowest + 1), meaning);
+    EXPECT_TRUE(lowest <= value && value <= highest) << name;
+  }
+  void Add(const char* name, OptionValue value, OptionValue other, const char* meaning) {
     EXPECT_FALSE(values.contains(name)) << name << " is told twice";
     EXPECT_STRNE(meaning, "") << name;
-    values[name] = std::move(value);
+    values[name] = std::move(value), others[name] = std::move(other);
   }
 };
 
 TEST_P(EveryCore, OptionsGoThroughAVisitorAndBack) {
   const auto options = info().make_options();
-  Catalogue first;
+  Catalogue first, second, third;
   options->Visit(first);
   ASSERT_TRUE(first.values.contains("dim"));
-  OptionValues changed = first.values;
-  for (auto& [name, value] : changed) {
-    if (auto* flag = std::get_if<bool>(&value)) *flag = !*flag;
-    if (auto* number = std::get_if<double>(&value)) *number = *number >= 2 ? *number - 1 : *number / 2 + (std::floor(*number) == *number ? 1 : 0);
-    if (std::holds_alternative<std::string>(value)) value = first.others.at(name);
-  }
-  SetOptions set(changed);
-  options->Visit(set);
-  EXPECT_EQ(set.set(), changed.size());
+  SetOptions change(first.others);
+  options->Visit(change);
+  options->Visit(second);
+  EXPECT_EQ(second.values, first.others);
   const auto copy = info().make_options();
-  SetOptions again(changed);
-  copy->Visit(again);
-  for (CoreOptions* o : {options.get(), copy.get()}) {
-    struct Read : Catalogue {
-    } read;
-    o->Visit(read);
-    for (const auto& [name, value] : read.values) {
-      const auto* number = std::get_if<double>(&changed.at(name));
-      if (number != nullptr) {
-        EXPECT_NEAR(std::get<double>(value), *number, 0.5) << name;  // whole numbers lose their fraction
-      } else {
-        EXPECT_EQ(value, changed.at(name)) << name;
-      }
-    }
-  }
+  copy->Visit(third);
+  EXPECT_EQ(third.values, first.values) << "defaults are each object's own";
 }
 
 TEST_P(EveryCore, OptionsOutOfRangeAreNamed) {
@@ -379,7 +367,7 @@ TEST_P(EveryCore, AStrangersStateIsRefusedOrWorks) {
   for (const CoreInfo& other : Cores()) {
     const StatePtr state = SmallCore(other, {{"layers", 3.0}}, 39)->Start(2);
     const std::string error = ErrorText([&] { core->Forward(x, starts, state); });
-    if (!error.empty()) EXPECT_TRUE(error.starts_with("memory state")) << error;
+    EXPECT_TRUE(error.empty() || error.starts_with("memory state")) << error;
   }
 }
 
@@ -464,23 +452,16 @@ TEST(ThreadsEveryCore, ForwardOfOneCoreRunsOnSeveralThreads) {
   for (const CoreInfo& info : Cores()) {
     const auto core = SmallCore(info, {}, 46, torch::kFloat);
     const StatePtr state = LivedState(*core, 3, 47, torch::kFloat);
-    const auto run = [&](uint64_t k) {
-      const CoreBlock block = RandomBlock(*core, 3, 8, 0.1, 48, torch::kFloat);
+    const CoreBlock block = RandomBlock(*core, 3, 8, 0.1, 48, torch::kFloat);
+    const auto run = [&](size_t k) {
       const torch::NoGradGuard no_grad;
       return core->Forward(block.x + static_cast<double>(k), block.starts, state).y;
     };
     std::vector<Tensor> y(4);
     std::vector<std::thread> threads;
-    for (uint64_t k = 0; k < 4; ++k) y[k] = run(k);
-    std::vector<Tensor> again(4);
-    const CoreBlock block = RandomBlock(*core, 3, 8, 0.1, 48, torch::kFloat);
-    for (uint64_t k = 0; k < 4; ++k)
-      threads.emplace_back([&, k] {
-        const torch::NoGradGuard no_grad;
-        again[k] = core->Forward(block.x + static_cast<double>(k), block.starts, state).y;
-      });
+    for (size_t k = 0; k < 4; ++k) threads.emplace_back([&, k] { y[k] = run(k); });
     for (std::thread& thread : threads) thread.join();
-    for (uint64_t k = 0; k < 4; ++k) EXPECT_TRUE(SameBits(again[k], y[k])) << info.name;
+    for (size_t k = 0; k < 4; ++k) EXPECT_TRUE(SameBits(y[k], run(k))) << info.name << " on thread " << k;
   }
 }
 
