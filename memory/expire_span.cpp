@@ -103,7 +103,7 @@ AttentionConstants ExpireSpan::Constants(Noise& noise) const {
   c.heads = options().heads;
   c.ramp = options().ramp;
   c.epsilon = options().published ? 1e-8 : 0;
-  c.dropout = options().dropout;
+  c.dropout = noise.is_on() ? options().dropout : 0;
   const double fraction = options().random_shortening ? noise.Uniform() : shortening_;
   if (fraction < 1) c.shorten = fraction * options().span_limit;
   return c;
