@@ -5,7 +5,9 @@
 
 #include "memory/banked_stepper.h"
 #include "memory/check.h"
+#include "memory/check_block.h"
 #include "memory/kernels/span_mask.h"
+#include "memory/linear.h"
 
 namespace lethe::memory {
 
@@ -63,8 +65,8 @@ StatePtr BankedTransformer::Start(int64_t rows) const {
 
 BankedTransformer::Projections BankedTransformer::Project(const TransformerLayer& layer, const Tensor& g,
                                                           const Tensor& time) const {
-  const auto kv = torch::linear(g, layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
-  Projections p{torch::linear(g, layer.query), kv[0], kv[1]};
+  const auto kv = Linear(g, layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
+  Projections p{Linear(g, layer.query), kv[0], kv[1]};
   if (shared_->position == "rotary") {
     p.q = Rotate(p.q, time, shared_->HeadDim());
     p.k = Rotate(p.k, time, shared_->HeadDim());
@@ -75,7 +77,7 @@ BankedTransformer::Projections BankedTransformer::Project(const TransformerLayer
 BankView BankedTransformer::ProjectBank(const TransformerLayer& layer, const Bank& bank, const Tensor& clock) const {
   BankView view;
   const Tensor g = stack_.AttentionInput(layer, bank.hidden);
-  const auto kv = torch::linear(g, layer.key_value).view({g.size(0), 2, layer.query.size(0)}).unbind(1);
+  const auto kv = Linear(g, layer.key_value).view({g.size(0), 2, layer.query.size(0)}).unbind(1);
   view.k = kv[0];
   view.v = kv[1];
   view.span = Spans(layer, g);
@@ -223,7 +225,8 @@ StatePtr BankedTransformer::Gather(const StatePtr& state, const std::vector<int6
 std::unique_ptr<Stepper> BankedTransformer::Begin(const StatePtr& state, int64_t steps) const {
   CheckState(*this, state);
   Check(steps >= 1, "memory: an unroll must have at least one step, got ", steps);
-  return MakeStepper(*this, std::static_pointer_cast<const BankedState>(state), steps);
+  const auto make = HeadsShareSpans() ? MakeStepper : MakeOperatorStepper;
+  return make(*this, std::static_pointer_cast<const BankedState>(state), steps);
 }
 
 Flops BankedTransformer::CountFlops(int64_t block, double living) const {
@@ -247,23 +250,6 @@ Tensor EpisodeBegin(const Tensor& episode_start) {
     }
   }
   return begin;
-}
-
-void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int64_t dim, const Tensor& like,
-                int64_t lookahead) {
-  Check(x.dim() == 3 && x.size(2) == dim && x.dtype() == like.dtype(), "memory: x must be [B, T, ", dim, "] of ",
-        like.dtype(), ", got ", x.sizes(), " of ", x.dtype());
-  Check(x.device() == like.device(), "memory: x lies on ", x.device(), ", this memory on ", like.device());
-  Check(episode_start.sizes() == x.sizes().slice(0, 2) && episode_start.is_cpu(), "memory: episode_start must be ",
-        x.sizes().slice(0, 2), " on the CPU, got ", episode_start.sizes(), " on ", episode_start.device());
-  Check(x.size(0) == rows, "memory: x has ", x.size(0), " rows, the state ", rows);
-  Check(lookahead >= 0 && lookahead < x.size(1), "memory: lookahead must leave a step of the block's ", x.size(1),
-        ", got ", lookahead);
-  const torch::NoGradGuard no_grad;
-  // A sum is finite if all it adds is, short of overflow, and costs one pass.
-  if (!std::isfinite(x.sum().item<double>()))
-    Check(x.isfinite().all().item<bool>(), "memory: x must be finite, got ",
-          x.isfinite().logical_not().sum().item<int64_t>(), " of ", x.numel(), " elements that are NaN or infinite");
 }
 
 }  // namespace lethe::memory

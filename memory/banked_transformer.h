@@ -48,6 +48,8 @@ class BankedTransformer : public Core {
 
   /// True for cores whose spans come from what is remembered, so that they can be charged.
   virtual bool PredictsSpans() const { return false; }
+  /// True where all heads of a layer see a step for equally long: Attend is then one call of the operator.
+  virtual bool HeadsShareSpans() const { return true; }
   /// Spans in steps of attention inputs g [..., H] -> [...] f64: how long a step is remembered. Both faces use it.
   virtual torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const = 0;
   /// Constants of attention; `noise` draws what training shortens and drops.
@@ -91,10 +93,5 @@ class BankedTransformer : public Core {
 
 /// [B, T] u8 -> [B, T] i32: the block step at which each step's episode began; -1: before the block.
 torch::Tensor EpisodeBegin(const torch::Tensor& episode_start);
-
-/// What every block must satisfy, whatever the core. like: a parameter of the core.
-/// Errors: std::invalid_argument naming shapes, types, rows or values that do not fit.
-void CheckBlock(const torch::Tensor& x, const torch::Tensor& episode_start, int64_t rows, int64_t dim,
-                const torch::Tensor& like, int64_t lookahead);
 
 }  // namespace lethe::memory

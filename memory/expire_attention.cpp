@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
@@ -13,6 +11,7 @@
 
 #include "memory/check.h"
 #include "memory/kernels/expire_attention.h"
+#include "memory/scratch.h"
 
 namespace lethe::memory {
 
@@ -94,18 +93,6 @@ void CheckArguments(const Tensor& q, const Tensor& k, const Tensor& v, const Ten
   Check(position_keys.dim() == 2 && position_keys.size(0) == width / c.heads && position_keys.dtype() == q.dtype(),
         "position_keys must be [K / heads, M] like q", position_keys);
   if (!(c.ramp > 0)) throw std::invalid_argument("expire-attention: ramp must be > 0, got " + std::to_string(c.ramp));
-}
-
-/// Scratch of one thread; grows and stays.
-void* Scratch(int64_t bytes) {
-  thread_local std::unique_ptr<void, decltype(&std::free)> memory(nullptr, &std::free);
-  thread_local int64_t size = 0;
-  if (bytes > size) {
-    size = (bytes + 63) / 64 * 64;
-    memory.reset(std::aligned_alloc(64, static_cast<size_t>(size)));
-    if (memory == nullptr) throw std::bad_alloc();
-  }
-  return memory.get();
 }
 
 /// The inner dimension must be contiguous; outer ones may be those of a view of a fused projection.

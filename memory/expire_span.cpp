@@ -1,5 +1,7 @@
 #include "memory/expire_span.h"
 
+#include <ATen/Dispatch.h>
+
 #include <cmath>
 
 #include "memory/check.h"
@@ -40,9 +42,60 @@ ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
   }
 }
 
+namespace {
+
+/// Sum of g[i] w[i] in double, always in the same order.
+template <class T>
+double Dot(const T* g, const double* w, int64_t dim) {
+  constexpr int64_t kSums = 8;
+  double sums[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums <= dim; i += kSums)
+    for (int64_t k = 0; k < kSums; ++k) sums[k] += static_cast<double>(g[i + k]) * w[i + k];
+  for (; i < dim; ++i) sums[0] += static_cast<double>(g[i]) * w[i];
+  for (int64_t half = kSums / 2; half > 0; half /= 2)
+    for (int64_t k = 0; k < half; ++k) sums[k] += sums[k + half];
+  return sums[0];
+}
+
+/// g [N, H] . w [H] in double without a copy of g in double: a bank may hold many memories.
+struct SpanProduct : torch::autograd::Function<SpanProduct> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& g, const Tensor& w) {
+    const Tensor rows = g.contiguous(), weight = w.to(torch::kDouble).contiguous();
+    Tensor product = torch::empty({rows.size(0)}, weight.options());
+    AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, rows.scalar_type(), "span", [&] {
+      for (int64_t n = 0; n < rows.size(0); ++n)
+        product.data_ptr<double>()[n] =
+            Dot(rows.const_data_ptr<scalar_t>() + n * rows.size(1), weight.const_data_ptr<double>(), rows.size(1));
+    });
+    context->save_for_backward({rows, w});
+    return product;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &rows = saved[0], grad = grads[0].contiguous();
+    const Tensor grad_w = torch::zeros({rows.size(1)}, grad.options());
+    AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, rows.scalar_type(), "span", [&] {
+      double* to = grad_w.data_ptr<double>();
+      for (int64_t n = 0; n < rows.size(0); ++n) {
+        const scalar_t* from = rows.const_data_ptr<scalar_t>() + n * rows.size(1);
+        const double x = grad.const_data_ptr<double>()[n];
+        for (int64_t i = 0; i < rows.size(1) && x != 0; ++i) to[i] += x * static_cast<double>(from[i]);
+      }
+    });
+    const Tensor grad_g = context->needs_input_grad(0) ? torch::outer(grad, saved[1].to(torch::kDouble)).to(rows.dtype()) : Tensor();
+    return {grad_g, grad_w.to(saved[1].dtype())};
+  }
+};
+
+}  // namespace
+
 Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
-  const Tensor product = torch::matmul(g.to(torch::kDouble), layer.span.to(torch::kDouble).squeeze(0));
-  return (product / options().span_pre_division + layer.span_bias.to(torch::kDouble)).sigmoid() * options().span_limit;
+  const Tensor weight = layer.span.squeeze(0), bias = layer.span_bias.to(torch::kDouble);
+  const Tensor product = g.is_cpu() ? SpanProduct::apply(g.reshape({-1, g.size(-1)}), weight).view(g.sizes().slice(0, g.dim() - 1))
+                                    : torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
+  return (product / options().span_pre_division + bias).sigmoid() * options().span_limit;
 }
 
 AttentionConstants ExpireSpan::Constants(Noise& noise) const {
@@ -50,7 +103,7 @@ AttentionConstants ExpireSpan::Constants(Noise& noise) const {
   c.heads = options().heads;
   c.ramp = options().ramp;
   c.epsilon = options().published ? 1e-8 : 0;
-  c.dropout = options().dropout;
+  c.dropout = noise.is_on() ? options().dropout : 0;
   const double fraction = options().random_shortening ? noise.Uniform() : shortening_;
   if (fraction < 1) c.shorten = fraction * options().span_limit;
   return c;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "memory/check.h"
+#include "memory/linear.h"
 
 namespace lethe::memory {
 
@@ -106,21 +107,21 @@ Tensor TransformerStack::AttentionInput(const TransformerLayer& layer, const Ten
 
 Tensor TransformerStack::Join(const Gate& gate, const Tensor& x, const Tensor& part) const {
   if (!gates_) return x + part;
-  const auto from_part = torch::linear(torch::relu(part), gate.input).chunk(3, -1);
-  const auto from_stream = torch::linear(x, gate.stream).chunk(2, -1);
+  const auto from_part = Linear(torch::relu(part), gate.input).chunk(3, -1);
+  const auto from_stream = Linear(x, gate.stream).chunk(2, -1);
   const Tensor reset = torch::sigmoid(from_part[0] + from_stream[0]);
   const Tensor update = torch::sigmoid(from_part[1] + from_stream[1] - gate.bias);
-  const Tensor candidate = torch::tanh(from_part[2] + torch::linear(reset * x, gate.candidate));
+  const Tensor candidate = torch::tanh(from_part[2] + Linear(reset * x, gate.candidate));
   return (1 - update) * x + update * candidate;
 }
 
 Tensor TransformerStack::FinishLayer(const TransformerLayer& layer, const Tensor& x, const Tensor& attended,
                                      Noise& noise, Tensor* projected) const {
   const auto feed_forward = [&](const Tensor& z) {
-    const Tensor hidden = noise.Dropout(torch::relu(torch::linear(z, layer.ff1, layer.ff1_bias)), dropout_);
-    return torch::linear(hidden, layer.ff2, layer.ff2_bias);
+    const Tensor hidden = noise.Dropout(Linear(z, layer.ff1, layer.ff1_bias, true), dropout_);
+    return Linear(hidden, layer.ff2, layer.ff2_bias);
   };
-  const Tensor part = torch::linear(attended, layer.out);
+  const Tensor part = Linear(attended, layer.out);
   if (projected != nullptr) *projected = part;
   const Tensor sum = Join(layer.gate1, x, part);
   if (pre_norm_) return Join(layer.gate2, sum, feed_forward(Norm(sum, layer.norm2, layer.norm2_bias)));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "memory/kernels/expire_attention.h"
+#include "memory/kernels/matrix_product.h"
 
 namespace lethe::memory {
 
@@ -13,17 +14,20 @@ namespace baseline {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
+extern const MatrixProductKernel kMatrixProduct;
 }  // namespace baseline
 #ifdef LETHE_X86
 namespace avx2 {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
+extern const MatrixProductKernel kMatrixProduct;
 }  // namespace avx2
 namespace avx512 {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
+extern const MatrixProductKernel kMatrixProduct;
 }  // namespace avx512
 #endif
 
@@ -57,21 +61,27 @@ IsaScope::IsaScope(Isa isa) : before_(SelectedIsa()) {
 IsaScope::~IsaScope() { Selected() = before_; }
 
 #ifdef LETHE_X86
-#define LETHE_SELECT(T, kernels)                          \
-  template <>                                             \
-  const ExpireAttentionKernels<T>& SelectExpireAttention<T>() { \
-    if (SelectedIsa() == Isa::kAvx512) return avx512::kernels; \
-    if (SelectedIsa() == Isa::kAvx2) return avx2::kernels;  \
-    return baseline::kernels;                             \
-  }
+#define LETHE_SELECT(kernels) \
+  (SelectedIsa() == Isa::kAvx512 ? avx512::kernels : SelectedIsa() == Isa::kAvx2 ? avx2::kernels : baseline::kernels)
 #else
-#define LETHE_SELECT(T, kernels) \
-  template <>                    \
-  const ExpireAttentionKernels<T>& SelectExpireAttention<T>() { return baseline::kernels; }
+#define LETHE_SELECT(kernels) baseline::kernels
 #endif
 
-LETHE_SELECT(float, kFloat)
-LETHE_SELECT(double, kDouble)
-LETHE_SELECT(BFloat16, kBFloat16)
+template <>
+const ExpireAttentionKernels<float>& SelectExpireAttention<float>() {
+  return LETHE_SELECT(kFloat);
+}
+
+template <>
+const ExpireAttentionKernels<double>& SelectExpireAttention<double>() {
+  return LETHE_SELECT(kDouble);
+}
+
+template <>
+const ExpireAttentionKernels<BFloat16>& SelectExpireAttention<BFloat16>() {
+  return LETHE_SELECT(kBFloat16);
+}
+
+const MatrixProductKernel& SelectMatrixProduct() { return LETHE_SELECT(kMatrixProduct); }
 
 }  // namespace lethe::memory

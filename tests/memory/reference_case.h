@@ -25,6 +25,8 @@ inline torch::Tensor ToTorch(const configs::TensorView& view) {
   return torch::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type).clone();
 }
 
+enum class ReferenceFamily { kExpireSpan, kAdaptiveSpan, kCompressive, kTransformerXl };
+
 /// One file of reference vectors: numbers that the published implementation computed, and its hyperparameters.
 class ReferenceCase {
  public:
@@ -35,7 +37,12 @@ class ReferenceCase {
   std::string kind() const { return Metadata("kind"); }
   int64_t batch() const { return std::stoll(Metadata("batch")); }
   int64_t blocks() const { return std::stoll(Metadata("blocks")); }
-  bool IsExpireSpan() const { return config_.value("expire_span", false); }
+  ReferenceFamily family() const {
+    return config_.value("expire_span", false)  ? ReferenceFamily::kExpireSpan
+           : config_.value("adapt_span", false) ? ReferenceFamily::kAdaptiveSpan
+           : config_.value("compress", false)   ? ReferenceFamily::kCompressive
+                                                : ReferenceFamily::kTransformerXl;
+  }
 
   template <class T>
   T Get(const char* key) const {
@@ -81,12 +88,12 @@ struct ReferencePair {
   ReferenceCase given, expected;
 };
 
-/// Expire-Span cases of one kind (attn, model or train) in one number format. Numbers to compare with are always those
-/// computed in float64, where the folder has them.
-inline std::vector<ReferencePair> ExpireSpanCases(const std::string& kind, const std::string& format) {
+/// Cases of one family of models and one kind (attn, model or train) in one number format. Numbers to compare with are
+/// always those computed in float64, where the folder has them.
+inline std::vector<ReferencePair> ReferencePairs(ReferenceFamily family, const std::string& kind, const std::string& format) {
   std::vector<ReferencePair> pairs;
   for (const ReferenceCase& given : ReferenceCases(format)) {
-    if (!given.IsExpireSpan() || given.kind() != kind) continue;
+    if (given.family() != family || given.kind() != kind) continue;
     const std::string exact = ReferenceFolder() + "/" + given.name() + ".f64.safetensors";
     pairs.push_back({given, std::filesystem::exists(exact) ? ReferenceCase(exact) : given});
   }

@@ -28,7 +28,7 @@ const std::map<std::string, Names> kMayInclude = {
     {"agents", {"envs", "memory", "configs"}},
     {"tools", {"envs", "memory", "configs", "agents"}},
     {"tests", {"envs", "memory", "configs", "agents", "tools"}},
-    {"examples", {"envs"}},
+    {"examples", {"envs", "memory"}},
 };
 
 /// A library, by the start of its include, and the places (a path starts with one of them) that may know it.
@@ -41,7 +41,7 @@ struct Library {
 const std::vector<Library> kLibraries = {
     {"LibTorch",
      std::regex("(torch|ATen|c10)/.*"),
-     {"memory/", "agents/", "tools/", "tests/memory/", "tests/agents/", "tests/tools/"}},
+     {"memory/", "agents/", "tools/", "tests/memory/", "tests/agents/", "tests/tools/", "examples/memory/"}},
     {"yaml-cpp", std::regex("yaml-cpp/.*"), {"configs/yaml.cpp"}},
     {"Boost", std::regex("boost/.*"), {"tools/"}},
     {"nanobind", std::regex("nanobind/.*"), {"tools/python/"}},
@@ -119,6 +119,7 @@ TEST(Includes, WrongDirectionsAreFound) {
       {"tools/train.cpp", "SDL2/SDL.h"},      {"tests/envs/a_test.cpp", "ATen/ATen.h"},
       {"tools/train.cpp", "tests/play.h"},    {"tests/tools/a_test.cpp", "tools/train.cpp"},
       {"envs/grid.h", "../configs/range.h"},  {"examples/plugin/echo.cpp", "configs/options.h"},
+      {"examples/plugin/echo.cpp", "torch/torch.h"},
   };
   for (const auto& [path, included] : wrong) EXPECT_NE(Fault(path, included), "") << path << " " << included;
 }
