@@ -16,6 +16,7 @@
 #include "tools/envs.h"
 #include "tools/eval.h"
 #include "tools/help.h"
+#include "tools/inspect.h"
 #include "tools/play.h"
 #include "tools/plugins.h"
 #include "tools/train.h"
@@ -25,8 +26,8 @@ namespace lethe::tools {
 namespace {
 
 std::vector<Command> Commands() {
-  std::vector<Command> commands = {TrainCommand(), TrainSequenceCommand(), EvalCommand(), EnvsCommand(),
-                                   PlayCommand(),  BenchCommand()};
+  std::vector<Command> commands = {TrainCommand(), TrainSequenceCommand(), EvalCommand(), InspectCommand(),
+                                   EnvsCommand(),  PlayCommand(),          BenchCommand()};
   for (Command& command : commands) command.flags.push_back(PluginFlag());
   return commands;
 }

@@ -128,7 +128,7 @@ TEST(PluginCommand, UnknownEnvironmentsMayBeThoseOfAPlugin) {
 
 TEST(PluginCommand, IsInTheHelpOfEveryCommand) {
   EXPECT_THAT(RunLethe(".", {"help"}).out, HasSubstr("--plugin FILE"));
-  for (const char* command : {"train", "train-sequence", "eval", "envs", "play", "bench"})
+  for (const char* command : {"train", "train-sequence", "eval", "inspect", "envs", "play", "bench"})
     EXPECT_THAT(RunLethe(".", {command, "--help"}).out, HasSubstr("  --plugin FILE ")) << command;
 }
 
