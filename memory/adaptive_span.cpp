@@ -120,6 +120,19 @@ Bank AdaptiveSpan::Expire(const Bank& bank, const Tensor& bank_span, const Tenso
   return Repack(bank, block, clock, kept);
 }
 
+BankView AdaptiveSpan::ProjectBank(const TransformerLayer& layer, const Bank& bank, const Tensor& clock) const {
+  const int64_t window = options().span_limit - Trim(layer), missing = window - bank.longest, rows = clock.size(0);
+  if (!options().published || missing <= 0) return BankedTransformer::ProjectBank(layer, bank, clock);
+  Bank padded;  // published rows remember equally many steps, and the last ones
+  const Tensor hidden = bank.hidden.view({rows, bank.longest, dim()});
+  padded.hidden = torch::constant_pad_nd(hidden, {0, 0, missing, 0}).flatten(0, 1);
+  padded.time = (clock.unsqueeze(1) + torch::arange(-window, 0, torch::kLong)).flatten();
+  padded.begin = torch::arange(rows, torch::kLong) * window;
+  padded.count = torch::full({rows}, window, torch::kLong);
+  padded.longest = window;
+  return BankedTransformer::ProjectBank(layer, padded, clock);
+}
+
 void AdaptiveSpan::ClampParameters() {
   const torch::NoGradGuard no_grad;
   for (const TransformerLayer& layer : layers()) Tensor(layer.span_ratio).clamp_(0, 1);

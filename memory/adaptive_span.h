@@ -41,6 +41,8 @@ class AdaptiveSpan : public BankedTransformer {
   /// In published mode: the last states, whatever their age.
   Bank Expire(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block, const torch::Tensor& block_span,
               const torch::Tensor& clock, const torch::Tensor& episode_begin) const override;
+  /// In published mode: zeros in front of a cache that has become too short for the window.
+  BankView ProjectBank(const TransformerLayer& layer, const Bank& bank, const torch::Tensor& clock) const override;
   /// Ratios back into [0, 1].
   void ClampParameters() override;
 
@@ -54,9 +56,9 @@ class AdaptiveSpan : public BankedTransformer {
   torch::Tensor AuxLoss() const override;
 
  private:
-  /// Memories that published mode keeps after a block. bank_span: of the widest head, for what is in the bank.
-  int64_t PublishedKept(double widest) const;
+  /// For the widest head's span: what published mode leaves out of its window, and how many states it keeps.
   int64_t TrimFor(double widest) const;
+  int64_t PublishedKept(double widest) const;
 };
 
 }  // namespace lethe::memory
