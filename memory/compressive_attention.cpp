@@ -8,11 +8,12 @@ namespace lethe::memory {
 
 using torch::Tensor;
 
-Compressive::View Compressive::See(const Tensor& slot_time, const Tensor& step_time, const Tensor& query_time, const Tensor& begin) const {
+Compressive::View Compressive::See(const Tensor& slot_time, const Tensor& step_time, const Tensor& query_time,
+                                   const Tensor& begin) const {
   const int64_t L = options_.memory_length, C = options_.slots;
-  const Tensor now = query_time.view({1, -1, 1}), first = begin.unsqueeze(2);                       // [1, T, 1], [B, T, 1]
-  const Tensor behind = now - slot_time.unsqueeze(1) - L, age = now - step_time.unsqueeze(1);       // [B, T, S], [B, T, R]
-  const Tensor group = torch::floor_divide(behind, options_.rate);                                  // 0: the newest in sight
+  const Tensor now = query_time.view({1, -1, 1}), first = begin.unsqueeze(2);                  // [1, T, 1], [B, T, 1]
+  const Tensor behind = now - slot_time.unsqueeze(1) - L, age = now - step_time.unsqueeze(1);  // [B, T, S], [B, T, R]
+  const Tensor group = torch::floor_divide(behind, options_.rate);                             // 0: the newest in sight
   const Tensor slot_seen = (behind >= 0).logical_and(group <= C).logical_and(slot_time.unsqueeze(1) >= first);
   const Tensor step_seen = (age >= 1).logical_and(age <= L).logical_and(step_time.unsqueeze(1) >= first);
   const Tensor seen = torch::cat({slot_seen, step_seen}, 2), place = torch::cat({C - group, C + 1 + L - age}, 2);
@@ -24,8 +25,10 @@ Tensor Compressive::MiddleTime(const Tensor& slot_time) const {
   return torch::where(slot_time == kNever, slot_time, slot_time + options_.rate / 2);
 }
 
-std::pair<Tensor, Tensor> Compressive::KeysAndValues(const TransformerLayer& layer, const Tensor& hidden, const Tensor& time) const {
-  const auto kv = torch::linear(stack_.AttentionInput(layer, hidden), layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
+std::pair<Tensor, Tensor> Compressive::KeysAndValues(const TransformerLayer& layer, const Tensor& hidden,
+                                                     const Tensor& time) const {
+  const auto kv =
+      torch::linear(stack_.AttentionInput(layer, hidden), layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
   if (options_.position != "rotary") return {kv[0], kv[1]};
   return {Rotate(kv[0], torch::where(time == kNever, 0, time), options_.HeadDim()), kv[1]};
 }
@@ -35,7 +38,8 @@ Tensor Compressive::Queries(const TransformerLayer& layer, const Tensor& x, cons
   return options_.position == "rotary" ? Rotate(q, time, options_.HeadDim()) : q;
 }
 
-Tensor Compressive::Attend(const Tensor& q, const Tensor& k, const Tensor& v, const View& view, Noise& noise, Tensor* weights) const {
+Tensor Compressive::Attend(const Tensor& q, const Tensor& k, const Tensor& v, const View& view, Noise& noise,
+                           Tensor* weights) const {
   const int64_t heads = options_.heads, rows = q.size(0), queries = q.size(1);
   const auto by_head = [&](const Tensor& x) { return x.unflatten(-1, {heads, -1}).transpose(1, 2); };
   const Tensor query = by_head(q), hidden = view.seen.logical_not().unsqueeze(1);  // [B, K, T, D], [B, 1, T, N]
@@ -44,7 +48,8 @@ Tensor Compressive::Attend(const Tensor& q, const Tensor& k, const Tensor& v, co
     // Ages without a key of their own find the column of zeros in front.
     const int64_t missing = options_.slots + 1 + options_.memory_length - columns, ages = options_.slots + 1;
     const Tensor by_place = torch::constant_pad_nd(torch::matmul(query, position_keys_[0]), {1, 0});
-    const Tensor column = torch::where(view.place < ages, view.place + 1, torch::where(view.place - missing < ages, 0, view.place - missing + 1));
+    const Tensor column = torch::where(view.place < ages, view.place + 1,
+                                       torch::where(view.place - missing < ages, 0, view.place - missing + 1));
     score = score + by_place.gather(3, column.unsqueeze(1).expand({rows, heads, queries, -1}));
   }
   score = (score / std::sqrt(static_cast<double>(options_.HeadDim()))).masked_fill(hidden, -1e30);
@@ -69,11 +74,15 @@ Tensor Compressive::Reconstruction(size_t layer, const Tensor& x, const Tensor& 
   const auto read = [&](const Tensor& memories, const Tensor& there) {  // [B, n, H], [B, n]
     const auto kv = torch::linear(norm(memories), key_value).chunk(2, -1);
     const Tensor hidden = there.logical_not().view({there.size(0), 1, 1, -1});
-    const Tensor score = (torch::matmul(q, by_head(kv[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(D))).masked_fill(hidden, -1e30);
+    const Tensor score = (torch::matmul(q, by_head(kv[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(D)))
+                             .masked_fill(hidden, -1e30);
     return torch::matmul(torch::softmax(score, 3).masked_fill(hidden, 0), by_head(kv[1]));
   };
   const Tensor steps = groups.detach(), each = exists.unsqueeze(2).expand({-1, -1, options_.rate});
-  return (read(Compress(layer, steps), exists) - read(steps.flatten(1, 2), each.flatten(1))).square().mean().to(torch::kDouble);
+  return (read(Compress(layer, steps), exists) - read(steps.flatten(1, 2), each.flatten(1)))
+      .square()
+      .mean()
+      .to(torch::kDouble);
 }
 
 }  // namespace lethe::memory

@@ -28,7 +28,8 @@ class Catalogue : public OptionVisitor {
     AddNumber(name, value, lowest, highest, meaning);
   }
   void operator()(const char* name, bool& value, const char* meaning) override { Add(name, value, !value, meaning); }
-  void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed, const char* meaning) override {
+  void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed,
+                  const char* meaning) override {
     Add(name, value, value == allowed.front() ? allowed.back() : allowed.front(), meaning);
     EXPECT_NE(std::find(allowed.begin(), allowed.end(), value), allowed.end()) << name;
   }
@@ -79,7 +80,9 @@ TEST_P(EveryCoresForm, InputThatDoesNotFitIsRefused) {
     std::string error = ErrorText(call);
     EXPECT_TRUE(error.starts_with("memory") && error.find(part) != std::string::npos) << what << ": " << error;
   };
-  refused("width", "x must be [B, T, 6]", [&] { core->Forward(torch::randn({2, 5, 7}, torch::kDouble), starts, state); });
+  refused("width", "x must be [B, T, 6]", [&] {
+    core->Forward(torch::randn({2, 5, 7}, torch::kDouble), starts, state);
+  });
   refused("dimensions", "x must be [B, T, 6]", [&] { core->Forward(x[0], starts, state); });
   refused("type", "got [2, 5, 6] of float", [&] { core->Forward(x.to(torch::kFloat), starts, state); });
   refused("NaN", "x must be finite, got 1 of 60", [&] { core->Forward(nan, starts, state); });
@@ -107,7 +110,8 @@ TEST_P(EveryCoresForm, ASavedStateThatDoesNotFitIsRefused) {
   const TensorMap saved = LivedState(*core, 2, 37)->Save();
   for (const auto& [name, tensor] : saved) {
     TensorMap missing = saved, shaped = saved, typed = saved;
-    missing.erase(name), shaped[name] = torch::zeros({1, 2, 3, 4}, tensor.options()), typed[name] = tensor.to(torch::kBool);
+    missing.erase(name), shaped[name] = torch::zeros({1, 2, 3, 4}, tensor.options()),
+                         typed[name] = tensor.to(torch::kBool);
     const std::string quoted = "`" + name + "`";
     for (const TensorMap& bad : {missing, shaped, typed}) {
       const std::string error = ErrorText([&] { core->Restore(bad); });
@@ -143,7 +147,8 @@ TEST_P(EveryCoresForm, ClampingIsDoneOnceAndLeavesAFreshCoreAlone) {
     return all;
   };
   const auto same = [&](const std::vector<Tensor>& before) {
-    for (size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(SameBits(core->parameters()[i], before[i])) << "parameter " << i;
+    for (size_t i = 0; i < before.size(); ++i)
+      EXPECT_TRUE(SameBits(core->parameters()[i], before[i])) << "parameter " << i;
   };
   const auto fresh = copies();
   core->ClampParameters();
@@ -158,7 +163,8 @@ TEST_P(EveryCoresForm, ClampingIsDoneOnceAndLeavesAFreshCoreAlone) {
   same(clamped);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cores, EveryCoresForm, testing::ValuesIn(CoreNames()), [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Cores, EveryCoresForm, testing::ValuesIn(CoreNames()),
+                         [](const auto& param) { return param.param; });
 
 }  // namespace
 }  // namespace lethe::memory

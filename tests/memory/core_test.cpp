@@ -34,11 +34,13 @@ void ExpectStepsEqualBlocks(const Core& core, torch::Dtype dtype, double toleran
 }
 
 TEST_P(EveryCore, StepEqualsBlockInFloat64) {
-  ForVariants(1, torch::kDouble, [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kDouble, 1e-9); });
+  ForVariants(1, torch::kDouble,
+              [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kDouble, 1e-9); });
 }
 
 TEST_P(EveryCore, StepEqualsBlockInFloat32) {
-  ForVariants(2, torch::kFloat, [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kFloat, 1e-5); });
+  ForVariants(2, torch::kFloat,
+              [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kFloat, 1e-5); });
 }
 
 TEST_P(EveryCore, StepEqualsBlockWithTheDefaults) {
@@ -80,7 +82,8 @@ void ExpectGradient(const std::string& name, Tensor x, const Tensor& gradient, c
     x.copy_(before - kStep * toward);
     const double below = loss();
     x.copy_(before);
-    const double expected = (above - below) / (2 * kStep), got = gradient.defined() ? (gradient * toward).sum().item<double>() : 0;
+    const double expected = (above - below) / (2 * kStep),
+                 got = gradient.defined() ? (gradient * toward).sum().item<double>() : 0;
     EXPECT_NEAR(got, expected, 2e-7 * (1 + std::abs(expected))) << name;
   }
 }
@@ -88,7 +91,8 @@ void ExpectGradient(const std::string& name, Tensor x, const Tensor& gradient, c
 TEST_P(EveryCore, GradientsAreThoseOfFiniteDifferences) {
   ForVariants(7, torch::kDouble, [](const Core& core, const CoreVariant&) {
     const StatePtr state = LivedState(core, 3, 8);
-    CoreBlock block = RandomBlock(core, 3, 12, 0.05, 9);  // longer than the memory: what is made in the block is read too
+    CoreBlock block =
+        RandomBlock(core, 3, 12, 0.05, 9);  // longer than the memory: what is made in the block is read too
     block.x.requires_grad_(true);
     const Tensor weights = torch::randn(block.x.sizes(), torch::kDouble);
     Loss(core, block, state, weights).backward();
@@ -109,7 +113,8 @@ TEST_P(EveryCore, RestoreIsTheInverseOfSave) {
     EXPECT_EQ(restored->resident(), state->resident());
     EXPECT_EQ(restored->bytes(), state->bytes());
     const CoreBlock block = RandomBlock(core, 4, 6, 0.1, 12, torch::kFloat);
-    const BlockOutput want = core.Forward(block.x, block.starts, state, 0, true), got = core.Forward(block.x, block.starts, restored, 0, true);
+    const BlockOutput want = core.Forward(block.x, block.starts, state, 0, true),
+                      got = core.Forward(block.x, block.starts, restored, 0, true);
     EXPECT_TRUE(SameBits(got.y, want.y));
     ExpectSameBits(got.state, want.state);
   });
@@ -126,7 +131,8 @@ TEST_P(EveryCore, GatherPicksRowsAndEmptyOnes) {
   const CoreBlock block = RandomBlock(*core, 3, 6, 0.1, 15);
   const Tensor order = torch::tensor({2, 0, 1}, torch::kLong);
   const Tensor want = core->Forward(block.x, block.starts, state).y.index_select(0, order);
-  ExpectClose(core->Forward(block.x.index_select(0, order), block.starts.index_select(0, order), turned).y, want, 1e-12, "y");
+  ExpectClose(core->Forward(block.x.index_select(0, order), block.starts.index_select(0, order), turned).y, want, 1e-12,
+              "y");
 }
 
 TEST_P(EveryCore, AStateIsNotChangedByWhoReadsIt) {
@@ -199,7 +205,8 @@ TEST_P(EveryCore, AnEpisodeStartIsAReset) {
       starts[0][at] = 1;
       const BlockOutput by_start = core.Forward(block.x, starts, state, 0, true);
       const StatePtr fresh = core.Gather(state, {-1});
-      const BlockOutput alone = core.Forward(block.x.slice(0, 0, 1).slice(1, at), torch::zeros({1, 12 - at}, torch::kByte), fresh);
+      const BlockOutput alone =
+          core.Forward(block.x.slice(0, 0, 1).slice(1, at), torch::zeros({1, 12 - at}, torch::kByte), fresh);
       ExpectClose(by_start.y[0].slice(0, at), alone.y[0], 1e-12, "the row that started at " + std::to_string(at));
       const BlockOutput other = core.Forward(block.x, torch::zeros({2, 12}, torch::kByte), state);
       ExpectClose(by_start.y[1], other.y[1], 1e-12, "the row beside it");
@@ -263,14 +270,16 @@ TEST_P(EveryCore, ATraceShowsAsManyAsLive) {
         const Tensor seen = trace.layers[l].mask[row] > 0;
         EXPECT_EQ(seen.sum().item<int64_t>(), living[l][static_cast<size_t>(row)]) << "layer " << l << " row " << row;
         EXPECT_TRUE((trace.layers[l].age[row] > 0).logical_or(seen.logical_not()).all().item<bool>());
-        const double total = trace.layers[l].weights[row].sum().item<double>() / static_cast<double>(trace.layers[l].weights.size(1));
+        const double total =
+            trace.layers[l].weights[row].sum().item<double>() / static_cast<double>(trace.layers[l].weights.size(1));
         EXPECT_NEAR(total, seen.any().item<bool>() ? 1 : 0, 1e-12);
       }
   }
 }
 
 /// Names of every registered core, read when the tests are listed.
-INSTANTIATE_TEST_SUITE_P(Cores, EveryCore, testing::ValuesIn(CoreNames()), [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Cores, EveryCore, testing::ValuesIn(CoreNames()),
+                         [](const auto& param) { return param.param; });
 
 TEST(ThreadsEveryCore, ForwardOfOneCoreRunsOnSeveralThreads) {
   for (const CoreInfo& info : Cores()) {

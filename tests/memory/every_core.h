@@ -34,9 +34,12 @@ inline void ExpectSameBits(const StatePtr& got, const StatePtr& want) {
 class EveryCore : public testing::TestWithParam<std::string> {
  protected:
   const CoreInfo& info() const { return FindCore(GetParam()); }
-  std::shared_ptr<Core> Small(uint64_t seed, torch::Dtype dtype = torch::kDouble) const { return SmallCore(info(), {}, seed, dtype); }
+  std::shared_ptr<Core> Small(uint64_t seed, torch::Dtype dtype = torch::kDouble) const {
+    return SmallCore(info(), {}, seed, dtype);
+  }
   /// The check, with a core of every variant.
-  void ForVariants(uint64_t seed, torch::Dtype dtype, const std::function<void(const Core&, const CoreVariant&)>& check) const {
+  void ForVariants(uint64_t seed, torch::Dtype dtype,
+                   const std::function<void(const Core&, const CoreVariant&)>& check) const {
     for (const CoreVariant& variant : VariantsOf(info())) {
       SCOPED_TRACE(variant.name);
       check(*SmallCore(info(), variant.values, seed, dtype), variant);
