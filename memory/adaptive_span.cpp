@@ -45,11 +45,13 @@ std::shared_ptr<Core> AdaptiveSpanOptions::Make() const { return std::make_share
 AdaptiveSpan::AdaptiveSpan(const AdaptiveSpanOptions& o)
     : BankedTransformer(std::make_shared<AdaptiveSpanOptions>(o), o.span_limit) {
   for (size_t l = 0; l < layers().size(); ++l)
-    stack_.layers()[l].span_ratio = stack_.Add(l, "span_ratio", torch::full({o.per_layer ? 1 : o.heads}, o.initial_ratio));
+    stack_.layers()[l].span_ratio =
+        stack_.Add(l, "span_ratio", torch::full({o.per_layer ? 1 : o.heads}, o.initial_ratio));
 }
 
 Tensor AdaptiveSpan::HeadSpans(const TransformerLayer& layer) const {
-  return (layer.span_ratio.to(torch::kDouble) * static_cast<double>(options().span_limit) + 1).expand({options().heads});
+  return (layer.span_ratio.to(torch::kDouble) * static_cast<double>(options().span_limit) + 1)
+      .expand({options().heads});
 }
 
 Tensor AdaptiveSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
@@ -95,11 +97,14 @@ AttentionOutput AdaptiveSpan::Attend(const TransformerLayer& layer, const Tensor
 
 int64_t AdaptiveSpan::TrimFor(double widest) const {
   const int64_t limit = options().span_limit;
-  const auto top = static_cast<int64_t>(std::clamp(std::ceil(widest - 1 + options().ramp), 0.0, static_cast<double>(limit)));
+  const auto top =
+      static_cast<int64_t>(std::clamp(std::ceil(widest - 1 + options().ramp), 0.0, static_cast<double>(limit)));
   return std::min(limit - 1, limit - top) / options().trim_step * options().trim_step;
 }
 
-int64_t AdaptiveSpan::Trim(const TransformerLayer& layer) const { return TrimFor(HeadSpans(layer).max().item<double>()); }
+int64_t AdaptiveSpan::Trim(const TransformerLayer& layer) const {
+  return TrimFor(HeadSpans(layer).max().item<double>());
+}
 
 int64_t AdaptiveSpan::PublishedKept(double widest) const {
   const int64_t limit = options().span_limit;
@@ -113,11 +118,25 @@ Bank AdaptiveSpan::Expire(const Bank& bank, const Tensor& bank_span, const Tenso
   const int64_t keep = steps > 0 ? PublishedKept(block_span.max().item<double>()) : options().span_limit;
   std::vector<KeptRow> kept(static_cast<size_t>(block.size(0)));
   for (size_t row = 0; row < kept.size(); ++row) {
-    const int64_t first = bank.begin[static_cast<int64_t>(row)].item<int64_t>(), count = bank.count[static_cast<int64_t>(row)].item<int64_t>();
+    const int64_t first = bank.begin[static_cast<int64_t>(row)].item<int64_t>(),
+                  count = bank.count[static_cast<int64_t>(row)].item<int64_t>();
     for (int64_t i = std::max<int64_t>(count + steps - keep, 0); i < count; ++i) kept[row].banked.push_back(first + i);
     for (int64_t t = std::max<int64_t>(steps - keep, 0); t < steps; ++t) kept[row].steps.push_back(t);
   }
   return Repack(bank, block, clock, kept);
+}
+
+BankView AdaptiveSpan::ProjectBank(const TransformerLayer& layer, const Bank& bank, const Tensor& clock) const {
+  const int64_t window = options().span_limit - Trim(layer), missing = window - bank.longest, rows = clock.size(0);
+  if (!options().published || missing <= 0) return BankedTransformer::ProjectBank(layer, bank, clock);
+  Bank padded;  // published rows remember equally many steps, and the last ones
+  const Tensor hidden = bank.hidden.view({rows, bank.longest, dim()});
+  padded.hidden = torch::constant_pad_nd(hidden, {0, 0, missing, 0}).flatten(0, 1);
+  padded.time = (clock.unsqueeze(1) + torch::arange(-window, 0, torch::kLong)).flatten();
+  padded.begin = torch::arange(rows, torch::kLong) * window;
+  padded.count = torch::full({rows}, window, torch::kLong);
+  padded.longest = window;
+  return BankedTransformer::ProjectBank(layer, padded, clock);
 }
 
 void AdaptiveSpan::ClampParameters() {

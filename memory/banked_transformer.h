@@ -70,7 +70,7 @@ class BankedTransformer : public Core {
   };
   Projections Project(const TransformerLayer& layer, const torch::Tensor& g, const torch::Tensor& time) const;
   /// Keys, values, spans and ages of a bank with the present weights.
-  BankView ProjectBank(const TransformerLayer& layer, const Bank& bank, const torch::Tensor& clock) const;
+  virtual BankView ProjectBank(const TransformerLayer& layer, const Bank& bank, const torch::Tensor& clock) const;
 
  protected:
   /// positions: learned ages when the options leave it open. Errors: std::invalid_argument naming the option.

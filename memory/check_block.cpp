@@ -10,19 +10,21 @@ namespace lethe::memory {
 
 using torch::Tensor;
 
-void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int64_t dim, const Tensor& like, int64_t lookahead) {
-  Check(x.dim() == 3 && x.size(2) == dim && x.dtype() == like.dtype(), "memory: x must be [B, T, ", dim, "] of ", like.dtype(),
-        ", got ", x.sizes(), " of ", x.dtype());
+void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int64_t dim, const Tensor& like,
+                int64_t lookahead) {
+  Check(x.dim() == 3 && x.size(2) == dim && x.dtype() == like.dtype(), "memory: x must be [B, T, ", dim, "] of ",
+        like.dtype(), ", got ", x.sizes(), " of ", x.dtype());
   Check(x.device() == like.device(), "memory: x lies on ", x.device(), ", this memory on ", like.device());
   Check(episode_start.sizes() == x.sizes().slice(0, 2) && episode_start.is_cpu(), "memory: episode_start must be ",
         x.sizes().slice(0, 2), " on the CPU, got ", episode_start.sizes(), " on ", episode_start.device());
   Check(x.size(0) == rows, "memory: x has ", x.size(0), " rows, the state ", rows);
-  Check(lookahead >= 0 && lookahead < x.size(1), "memory: lookahead must leave a step of the block's ", x.size(1), ", got ", lookahead);
+  Check(lookahead >= 0 && lookahead < x.size(1), "memory: lookahead must leave a step of the block's ", x.size(1),
+        ", got ", lookahead);
   const torch::NoGradGuard no_grad;
   // A sum is finite if all it adds is, short of overflow, and costs one pass.
   if (!std::isfinite(x.sum().item<double>()))
-    Check(x.isfinite().all().item<bool>(), "memory: x must be finite, got ", x.isfinite().logical_not().sum().item<int64_t>(),
-          " of ", x.numel(), " elements that are NaN or infinite");
+    Check(x.isfinite().all().item<bool>(), "memory: x must be finite, got ",
+          x.isfinite().logical_not().sum().item<int64_t>(), " of ", x.numel(), " elements that are NaN or infinite");
 }
 
 }  // namespace lethe::memory

@@ -1,7 +1,6 @@
 #include "memory/compressive.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "memory/banked_transformer.h"
 #include "memory/check.h"
@@ -37,11 +36,13 @@ Tensor NewGroups(const Tensor& begin, int64_t length, int64_t rate) {
   for (int64_t row = 0; row < rows; ++row) {
     auto& mine = groups[static_cast<size_t>(row)];
     for (int64_t t = 0; t < steps; ++t)
-      if (const int64_t steps_in = t - length - Longs(begin)[row * steps + t]; steps_in >= 0 && steps_in % rate == 0) mine.push_back(t);
+      if (const int64_t steps_in = t - length - Longs(begin)[row * steps + t]; steps_in >= 0 && steps_in % rate == 0)
+        mine.push_back(t);
     most = std::max(most, mine.size());
   }
   Tensor index = torch::full({rows, static_cast<int64_t>(most)}, -1, torch::kLong);
-  for (size_t row = 0; row < groups.size(); ++row) std::copy(groups[row].begin(), groups[row].end(), index.data_ptr<int64_t>() + row * most);
+  for (size_t row = 0; row < groups.size(); ++row)
+    std::copy(groups[row].begin(), groups[row].end(), index.data_ptr<int64_t>() + row * most);
   return index;
 }
 
@@ -53,7 +54,8 @@ void CompressiveOptions::Visit(OptionVisitor& visit) {
   visit("slots", slots, 1, 1e6, "compressed memories C beyond them");
   visit("rate", rate, 1, 65536, "steps c that become one compressed memory");
   visit("compression", compression, {"mean", "convolution"}, "mean of the steps, or a learned map of them");
-  visit("reconstruction_weight", reconstruction_weight, 0, 1e6, "of the loss that trains compression: convolution to keep what attention reads");
+  visit("reconstruction_weight", reconstruction_weight, 0, 1e6,
+        "of the loss that trains compression: convolution to keep what attention reads");
 }
 
 void CompressiveOptions::Check() const {
@@ -63,8 +65,8 @@ void CompressiveOptions::Check() const {
   CheckOption(memory_length >= rate, "memory_length", memory_length, "at least rate = " + std::to_string(rate));
   CheckOption(compression == "mean" || compression == "convolution", "compression", compression, "mean, convolution");
   CheckOption(reconstruction_weight >= 0, "reconstruction_weight", reconstruction_weight, ">= 0");
-  CheckOption(reconstruction_weight == 0 || compression == "convolution", "reconstruction_weight", reconstruction_weight,
-              "0 with compression: mean, which has nothing to train");
+  CheckOption(reconstruction_weight == 0 || compression == "convolution", "reconstruction_weight",
+              reconstruction_weight, "0 with compression: mean, which has nothing to train");
 }
 
 std::shared_ptr<Core> CompressiveOptions::Make() const { return std::make_shared<Compressive>(*this); }
@@ -75,7 +77,8 @@ Compressive::Compressive(const CompressiveOptions& o) : options_(Checked(o)), st
   position_keys_ = register_parameter("position_keys", torch::randn({1, o.HeadDim(), columns}));
   if (o.compression == "mean") return;
   for (size_t l = 0; l < layers().size(); ++l)
-    compression_.push_back(stack_.Add(l, "compression", (torch::eye(o.dim) / static_cast<double>(o.rate)).repeat({1, o.rate})));
+    compression_.push_back(
+        stack_.Add(l, "compression", (torch::eye(o.dim) / static_cast<double>(o.rate)).repeat({1, o.rate})));
 }
 
 StatePtr Compressive::Start(int64_t rows) const {
@@ -88,7 +91,8 @@ Tensor Compressive::StoredSlotTimes(const CompressiveState& state) const {
   Tensor time = torch::empty({state.rows(), options_.slots + 1}, torch::kLong);
   for (int64_t row = 0; row < state.rows(); ++row)
     for (int64_t j = 0; j <= options_.slots; ++j) {
-      const int64_t clock = Longs(state.clock())[row], start = Longs(state.start())[row], at = options_.Shape().SlotTime(clock, start, j);
+      const int64_t clock = Longs(state.clock())[row], start = Longs(state.start())[row],
+                    at = options_.Shape().SlotTime(clock, start, j);
       time.data_ptr<int64_t>()[row * (options_.slots + 1) + j] = at >= start ? at - clock : kNever;
     }
   return time;
@@ -99,76 +103,8 @@ Tensor Compressive::StoredStepTimes(const CompressiveState& state) const {
   return torch::where(time >= (state.start() - state.clock()).unsqueeze(1), time, kNever);
 }
 
-Compressive::View Compressive::See(const Tensor& slot_time, const Tensor& step_time, const Tensor& query_time, const Tensor& begin) const {
-  const int64_t L = options_.memory_length, C = options_.slots;
-  const Tensor now = query_time.view({1, -1, 1}), first = begin.unsqueeze(2);                       // [1, T, 1], [B, T, 1]
-  const Tensor behind = now - slot_time.unsqueeze(1) - L, age = now - step_time.unsqueeze(1);       // [B, T, S], [B, T, R]
-  const Tensor group = torch::floor_divide(behind, options_.rate);                                  // 0: the newest in sight
-  const Tensor slot_seen = (behind >= 0).logical_and(group <= C).logical_and(slot_time.unsqueeze(1) >= first);
-  const Tensor step_seen = (age >= 1).logical_and(age <= L).logical_and(step_time.unsqueeze(1) >= first);
-  const Tensor seen = torch::cat({slot_seen, step_seen}, 2), place = torch::cat({C - group, C + 1 + L - age}, 2);
-  const auto device = position_keys_.device();
-  return {seen.to(device), torch::where(seen, place, 0).to(device)};
-}
-
-Tensor Compressive::MiddleTime(const Tensor& slot_time) const {
-  return torch::where(slot_time == kNever, slot_time, slot_time + options_.rate / 2);
-}
-
-std::pair<Tensor, Tensor> Compressive::KeysAndValues(const TransformerLayer& layer, const Tensor& hidden, const Tensor& time) const {
-  const auto kv = torch::linear(stack_.AttentionInput(layer, hidden), layer.key_value).unflatten(-1, {2, -1}).unbind(-2);
-  if (options_.position != "rotary") return {kv[0], kv[1]};
-  return {Rotate(kv[0], torch::where(time == kNever, 0, time), options_.HeadDim()), kv[1]};
-}
-
-Tensor Compressive::Queries(const TransformerLayer& layer, const Tensor& x, const Tensor& time) const {
-  const Tensor q = torch::linear(stack_.AttentionInput(layer, x), layer.query);
-  return options_.position == "rotary" ? Rotate(q, time, options_.HeadDim()) : q;
-}
-
-Tensor Compressive::Attend(const Tensor& q, const Tensor& k, const Tensor& v, const View& view, Noise& noise, Tensor* weights) const {
-  const int64_t heads = options_.heads, rows = q.size(0), queries = q.size(1);
-  const auto by_head = [&](const Tensor& x) { return x.unflatten(-1, {heads, -1}).transpose(1, 2); };
-  const Tensor query = by_head(q), hidden = view.seen.logical_not().unsqueeze(1);  // [B, K, T, D], [B, 1, T, N]
-  Tensor score = torch::matmul(query, by_head(k).transpose(2, 3));                 // [B, K, T, N]
-  if (const int64_t columns = position_keys_.size(2); columns > 0) {
-    // Ages without a key of their own find the column of zeros in front.
-    const int64_t missing = options_.slots + 1 + options_.memory_length - columns, ages = options_.slots + 1;
-    const Tensor by_place = torch::constant_pad_nd(torch::matmul(query, position_keys_[0]), {1, 0});
-    const Tensor column = torch::where(view.place < ages, view.place + 1, torch::where(view.place - missing < ages, 0, view.place - missing + 1));
-    score = score + by_place.gather(3, column.unsqueeze(1).expand({rows, heads, queries, -1}));
-  }
-  score = (score / std::sqrt(static_cast<double>(options_.HeadDim()))).masked_fill(hidden, -1e30);
-  // Zeros, not a uniform guess, where nothing is in sight.
-  const Tensor p = noise.Dropout(torch::softmax(score, 3).masked_fill(hidden, 0), options_.dropout);
-  if (weights != nullptr) *weights = p;
-  return torch::matmul(p, by_head(v)).transpose(1, 2).flatten(2);
-}
-
-Tensor Compressive::Compress(size_t layer, const Tensor& groups) const {
-  return compression_.empty() ? groups.mean(-2) : torch::linear(groups.flatten(-2), compression_[layer]);
-}
-
-Tensor Compressive::Reconstruction(size_t layer, const Tensor& x, const Tensor& groups, const Tensor& exists) const {
-  const int64_t heads = options_.heads, D = options_.HeadDim();
-  const Tensor key_value = layers()[layer].key_value.detach(), query = layers()[layer].query.detach();
-  TransformerLayer frozen = layers()[layer];
-  frozen.norm1 = frozen.norm1.detach(), frozen.norm1_bias = frozen.norm1_bias.detach();
-  const auto norm = [&](const Tensor& h) { return stack_.AttentionInput(frozen, h); };
-  const auto by_head = [&](const Tensor& h) { return h.unflatten(-1, {heads, D}).transpose(1, 2); };
-  const Tensor q = by_head(torch::linear(norm(x.detach()), query));
-  const auto read = [&](const Tensor& memories, const Tensor& there) {  // [B, n, H], [B, n]
-    const auto kv = torch::linear(norm(memories), key_value).chunk(2, -1);
-    const Tensor hidden = there.logical_not().view({there.size(0), 1, 1, -1});
-    const Tensor score = (torch::matmul(q, by_head(kv[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(D))).masked_fill(hidden, -1e30);
-    return torch::matmul(torch::softmax(score, 3).masked_fill(hidden, 0), by_head(kv[1]));
-  };
-  const Tensor steps = groups.detach(), each = exists.unsqueeze(2).expand({-1, -1, options_.rate});
-  return (read(Compress(layer, steps), exists) - read(steps.flatten(1, 2), each.flatten(1))).square().mean().to(torch::kDouble);
-}
-
-CompressiveState::Layer Compressive::After(const Tensor& all_steps, const Tensor& slots, const Tensor& slot_time, const Tensor& start,
-                                           int64_t steps) const {
+CompressiveState::Layer Compressive::After(const Tensor& all_steps, const Tensor& slots, const Tensor& slot_time,
+                                           const Tensor& start, int64_t steps) const {
   const torch::NoGradGuard no_grad;
   const int64_t rows = slots.size(0), width = slots.size(1), L = options_.memory_length, C = options_.slots;
   const Tensor times = slot_time.contiguous(), starts = start.contiguous();
@@ -190,8 +126,8 @@ CompressiveState::Layer Compressive::After(const Tensor& all_steps, const Tensor
 /// What the layers of one block share, and what they add up.
 struct Compressive::Pass {
   const CompressiveState& before;
-  const Tensor begin, query_time;   // [B, T], [T]
-  const Tensor group_index;         // [B, G]: a group's first step among the L + T steps
+  const Tensor begin, query_time;    // [B, T], [T]
+  const Tensor group_index;          // [B, G]: a group's first step among the L + T steps
   const Tensor slot_time, key_time;  // [B, S], [B, N]: slots, then steps
   const View view;
   const int64_t fresh;
@@ -207,20 +143,24 @@ Tensor Compressive::RunLayer(size_t l, const Tensor& x, Pass& pass) const {
   const TransformerLayer& layer = layers()[l];
   const CompressiveState::Layer& stored = pass.before.layers()[l];
   const int64_t rows = x.size(0), groups = pass.group_index.size(1), c = options_.rate;
-  const Tensor steps = torch::cat({stored.steps, x}, 1);                                             // [B, L + T, H]
+  const Tensor steps = torch::cat({stored.steps, x}, 1);  // [B, L + T, H]
   const Tensor row_begin = torch::arange(rows, torch::kLong).view({rows, 1, 1}) * steps.size(1);
-  const Tensor index = (row_begin + pass.group_index.clamp_min(0).unsqueeze(2) + torch::arange(c, torch::kLong)).flatten();
+  const Tensor index =
+      (row_begin + pass.group_index.clamp_min(0).unsqueeze(2) + torch::arange(c, torch::kLong)).flatten();
   const Tensor grouped = steps.flatten(0, 1).index_select(0, index.to(x.device())).view({rows, groups, c, x.size(2)});
-  const Tensor slots = torch::cat({stored.slots, Compress(l, grouped)}, 1);                          // [B, S, H]
+  const Tensor slots = torch::cat({stored.slots, Compress(l, grouped)}, 1);  // [B, S, H]
   Tensor y = x;
   if (!pass.noise.Happens(options_.layer_drop)) {
     const auto [k, v] = KeysAndValues(layer, torch::cat({slots, steps}, 1), pass.key_time);
     Tensor projected, weights;
-    const Tensor attended = Attend(Queries(layer, x, pass.query_time), k, v, pass.view, pass.noise, pass.passes != nullptr ? &weights : nullptr);
+    const Tensor attended = Attend(Queries(layer, x, pass.query_time), k, v, pass.view, pass.noise,
+                                   pass.passes != nullptr ? &weights : nullptr);
     y = stack_.FinishLayer(layer, x, attended, pass.noise, &projected);
     if (pass.passes != nullptr) {
-      const Tensor by_place = torch::zeros({rows, options_.heads, x.size(1), options_.slots + 1 + options_.memory_length}, x.options());
-      pass.passes->push_back({projected, y, by_place.scatter_add(3, pass.view.place.unsqueeze(1).expand_as(weights), weights)});
+      const Tensor by_place =
+          torch::zeros({rows, options_.heads, x.size(1), options_.slots + 1 + options_.memory_length}, x.options());
+      pass.passes->push_back(
+          {projected, y, by_place.scatter_add(3, pass.view.place.unsqueeze(1).expand_as(weights), weights)});
     }
     if (options_.reconstruction_weight > 0 && groups > 0) {
       const Tensor loss = Reconstruction(l, x, grouped, (pass.group_index >= 0).to(x.device()));
@@ -232,28 +172,43 @@ Tensor Compressive::RunLayer(size_t l, const Tensor& x, Pass& pass) const {
   } else {  // skipped: nothing was looked at, all lives on
     pass.result.living.sum.push_back(0), pass.result.living.max.push_back(0);
   }
-  if (pass.want_state) pass.after.push_back(After(steps, slots, pass.slot_time, pass.begin.select(1, pass.fresh - 1), pass.fresh));
+  if (pass.want_state)
+    pass.after.push_back(After(steps, slots, pass.slot_time, pass.begin.select(1, pass.fresh - 1), pass.fresh));
   return y;
 }
 
-BlockOutput Compressive::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead, bool want_state,
-                                 uint64_t noise) const {
+BlockOutput Compressive::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
+                                 bool want_state, uint64_t noise) const {
   return ForwardTraced(x, episode_start, state, lookahead, want_state, nullptr, noise);
 }
 
-BlockOutput Compressive::ForwardTraced(const Tensor& input, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                                       bool want_state, std::vector<LayerPass>* passes, uint64_t seed) const {
+BlockOutput Compressive::ForwardTraced(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
+                                       int64_t lookahead, bool want_state, std::vector<LayerPass>* passes,
+                                       uint64_t seed) const {
   const CompressiveState& before = CompressiveState::Of(state, options_.Shape(), StateOptions());
   CheckBlock(input, episode_start, before.rows(), dim(), layers()[0].query, lookahead);
-  Check(!options_.published || !episode_start.any().item<bool>(), "published mode: episode starts inside a block are not defined");
+  Check(!options_.published || !episode_start.any().item<bool>(),
+        "published mode: episode starts inside a block are not defined");
   const int64_t rows = input.size(0), steps = input.size(1), fresh = steps - lookahead;
   const Tensor begin = BeginOf(episode_start, before), now = torch::arange(steps, torch::kLong);
   const Tensor group_index = NewGroups(begin, options_.memory_length, options_.rate);
   const Tensor group_time = torch::where(group_index >= 0, group_index - options_.memory_length, kNever);
   const Tensor slot_time = torch::cat({StoredSlotTimes(before), group_time}, 1).contiguous();
   const Tensor step_time = torch::cat({StoredStepTimes(before), now.expand({rows, steps})}, 1);
-  Pass pass{before, begin, now, group_index, slot_time, torch::cat({MiddleTime(slot_time), step_time}, 1),
-            See(slot_time, step_time, now, begin), fresh, want_state, passes, Noise(seed), {}, {}, {}};
+  Pass pass{before,
+            begin,
+            now,
+            group_index,
+            slot_time,
+            torch::cat({MiddleTime(slot_time), step_time}, 1),
+            See(slot_time, step_time, now, begin),
+            fresh,
+            want_state,
+            passes,
+            Noise(seed),
+            {},
+            {},
+            {}};
   Tensor x = input;
   for (size_t l = 0; l < layers().size(); ++l) x = RunLayer(l, x, pass);
   BlockOutput& result = pass.result;
@@ -274,18 +229,23 @@ std::unique_ptr<Stepper> Compressive::Begin(const StatePtr& state, int64_t steps
   return std::make_unique<CompressiveStepper>(*this, std::static_pointer_cast<const CompressiveState>(state), steps);
 }
 
-StatePtr Compressive::Restore(const TensorMap& saved) const { return CompressiveState::Restore(saved, options_.Shape(), StateOptions()); }
+StatePtr Compressive::Restore(const TensorMap& saved) const {
+  return CompressiveState::Restore(saved, options_.Shape(), StateOptions());
+}
 
 StatePtr Compressive::Gather(const StatePtr& state, const std::vector<int64_t>& rows) const {
   return CompressiveState::Of(state, options_.Shape(), StateOptions()).Gather(rows);
 }
 
 Flops Compressive::CountFlops(int64_t block, double living) const {
-  const double width = static_cast<double>(layers()[0].query.size(0)), layer_count = static_cast<double>(options_.layers);
+  const double width = static_cast<double>(layers()[0].query.size(0)),
+               layer_count = static_cast<double>(options_.layers);
   const double attention = 4 * living * width + 2 * static_cast<double>(position_keys_.size(2)) * width;
-  return {stack_.LinearFlops() + layer_count * attention, layer_count * 4 * living * static_cast<double>(dim()) * width / static_cast<double>(block)};
+  return {stack_.LinearFlops() + layer_count * attention,
+          layer_count * 4 * living * static_cast<double>(dim()) * width / static_cast<double>(block)};
 }
 
-LETHE_REGISTER_CORE("compressive", CompressiveOptions, "Compressive Transformer: the last steps as they are, older ones in groups");
+LETHE_REGISTER_CORE("compressive", CompressiveOptions,
+                    "Compressive Transformer: the last steps as they are, older ones in groups");
 
 }  // namespace lethe::memory

@@ -24,11 +24,13 @@ Tensor FindTimes(const TensorMap& saved, const std::string& name) {
   return found->second.cpu().contiguous().clone();
 }
 
-Tensor FindHidden(const TensorMap& saved, const std::string& name, std::vector<int64_t> shape, const torch::TensorOptions& options) {
+Tensor FindHidden(const TensorMap& saved, const std::string& name, std::vector<int64_t> shape,
+                  const torch::TensorOptions& options) {
   const auto found = saved.find(name);
   Check(found != saved.end(), "memory state: `", name, "` is missing");
-  Check(found->second.sizes() == torch::IntArrayRef(shape) && found->second.is_floating_point(), "memory state: `", name, "` must be ",
-        torch::IntArrayRef(shape), " of floats, got ", found->second.sizes(), " of ", found->second.dtype());
+  Check(found->second.sizes() == torch::IntArrayRef(shape) && found->second.is_floating_point(), "memory state: `",
+        name, "` must be ", torch::IntArrayRef(shape), " of floats, got ", found->second.sizes(), " of ",
+        found->second.dtype());
   return found->second.to(options).clone();
 }
 
@@ -63,29 +65,36 @@ TensorMap CompressiveState::Save() const {
   return saved;
 }
 
-StatePtr CompressiveState::Start(const CompressiveShape& shape, int64_t rows, int64_t start, const torch::TensorOptions& options) {
+StatePtr CompressiveState::Start(const CompressiveShape& shape, int64_t rows, int64_t start,
+                                 const torch::TensorOptions& options) {
   Check(rows >= 0, "memory: rows must be >= 0, got ", rows);
   std::vector<Layer> layers;
   for (int64_t l = 0; l < shape.layers; ++l)
-    layers.push_back({torch::zeros({rows, shape.length, shape.dim}, options), torch::zeros({rows, shape.slots + 1, shape.dim}, options)});
+    layers.push_back({torch::zeros({rows, shape.length, shape.dim}, options),
+                      torch::zeros({rows, shape.slots + 1, shape.dim}, options)});
   return std::make_shared<CompressiveState>(shape, std::move(layers), torch::zeros({rows}, torch::kLong),
                                             torch::full({rows}, start, torch::kLong));
 }
 
-const CompressiveState& CompressiveState::Of(const StatePtr& state, const CompressiveShape& shape, const torch::TensorOptions& options) {
+const CompressiveState& CompressiveState::Of(const StatePtr& state, const CompressiveShape& shape,
+                                             const torch::TensorOptions& options) {
   const auto* mine = dynamic_cast<const CompressiveState*>(state.get());
   Check(mine != nullptr, "memory state: not the state of a compressive memory");
   const CompressiveShape& has = mine->shape();
-  Check(has.layers == shape.layers && has.dim == shape.dim && has.length == shape.length && has.slots == shape.slots && has.rate == shape.rate,
-        "memory state: has ", has.layers, " layers of width ", has.dim, ", length ", has.length, ", ", has.slots, " slots at rate ", has.rate,
-        ", this memory ", shape.layers, ", ", shape.dim, ", ", shape.length, ", ", shape.slots, ", ", shape.rate);
+  Check(has.layers == shape.layers && has.dim == shape.dim && has.length == shape.length && has.slots == shape.slots &&
+            has.rate == shape.rate,
+        "memory state: has ", has.layers, " layers of width ", has.dim, ", length ", has.length, ", ", has.slots,
+        " slots at rate ", has.rate, ", this memory ", shape.layers, ", ", shape.dim, ", ", shape.length, ", ",
+        shape.slots, ", ", shape.rate);
   const Tensor& like = mine->layers()[0].steps;
   Check(like.dtype() == options.dtype(), "memory state: is of ", like.dtype(), ", this memory of ", options.dtype());
-  Check(like.device() == options.device(), "memory state: lies on ", like.device(), ", this memory on ", options.device());
+  Check(like.device() == options.device(), "memory state: lies on ", like.device(), ", this memory on ",
+        options.device());
   return *mine;
 }
 
-StatePtr CompressiveState::Restore(const TensorMap& saved, const CompressiveShape& shape, const torch::TensorOptions& options) {
+StatePtr CompressiveState::Restore(const TensorMap& saved, const CompressiveShape& shape,
+                                   const torch::TensorOptions& options) {
   const Tensor clock = FindTimes(saved, "clock"), start = FindTimes(saved, "start");
   const int64_t rows = clock.size(0);
   Check(start.size(0) == rows && (start <= clock).all().item<bool>(), "memory state: `start` must be [", rows,
@@ -100,8 +109,8 @@ StatePtr CompressiveState::Restore(const TensorMap& saved, const CompressiveShap
 StatePtr CompressiveState::Gather(const std::vector<int64_t>& rows) const {
   std::vector<int64_t> place;  // behind the last row of the padded tensors: an empty one
   for (const int64_t row : rows) {
-    Check(row >= -1 && row < this->rows(), "memory state: row ", row, " does not exist, allowed 0 to ", this->rows() - 1,
-          ", or -1 for an empty row");
+    Check(row >= -1 && row < this->rows(), "memory state: row ", row, " does not exist, allowed 0 to ",
+          this->rows() - 1, ", or -1 for an empty row");
     place.push_back(row < 0 ? this->rows() : row);
   }
   const Tensor index = torch::tensor(place, torch::kLong);

@@ -47,12 +47,15 @@ class CompressiveState : public State {
   const torch::Tensor& start() const { return start_; }
 
   /// Rows at time 0 whose episode began at `start` <= 0 and saw zeros since.
-  static StatePtr Start(const CompressiveShape& shape, int64_t rows, int64_t start, const torch::TensorOptions& options);
+  static StatePtr Start(const CompressiveShape& shape, int64_t rows, int64_t start,
+                        const torch::TensorOptions& options);
   /// The state as one of this shape. Errors: std::invalid_argument if it is another memory's.
-  static const CompressiveState& Of(const StatePtr& state, const CompressiveShape& shape, const torch::TensorOptions& options);
+  static const CompressiveState& Of(const StatePtr& state, const CompressiveShape& shape,
+                                    const torch::TensorOptions& options);
   /// The inverse of Save. Errors: std::invalid_argument naming the tensor that does not fit.
   static StatePtr Restore(const TensorMap& saved, const CompressiveShape& shape, const torch::TensorOptions& options);
-  /// Rows in the given order; -1: a row that remembers nothing. Errors: std::invalid_argument naming a row that does not exist.
+  /// Rows in the given order; -1: a row that remembers nothing. Errors: std::invalid_argument naming a row that does
+  /// not exist.
   StatePtr Gather(const std::vector<int64_t>& rows) const;
 
  private:

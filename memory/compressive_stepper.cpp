@@ -6,8 +6,13 @@ namespace lethe::memory {
 
 using torch::Tensor;
 
-CompressiveStepper::CompressiveStepper(const Compressive& core, std::shared_ptr<const CompressiveState> state, int64_t steps)
-    : core_(core), state_(std::move(state)), steps_(steps), slots_(core.options().slots + 1), begin_(state_->start() - state_->clock()) {
+CompressiveStepper::CompressiveStepper(const Compressive& core, std::shared_ptr<const CompressiveState> state,
+                                       int64_t steps)
+    : core_(core),
+      state_(std::move(state)),
+      steps_(steps),
+      slots_(core.options().slots + 1),
+      begin_(state_->start() - state_->clock()) {
   const torch::NoGradGuard no_grad;
   const int64_t rows = state_->rows(), L = core.options().memory_length;
   slot_time_ = torch::constant_pad_nd(core.StoredSlotTimes(*state_), {0, steps}, kNever).contiguous();
@@ -15,9 +20,11 @@ CompressiveStepper::CompressiveStepper(const Compressive& core, std::shared_ptr<
   for (size_t l = 0; l < core.layers().size(); ++l) {
     const auto& stored = state_->layers()[l];
     const auto extended = [&](const Tensor& x) { return torch::constant_pad_nd(x, {0, 0, 0, steps}).contiguous(); };
-    const auto [slot_k, slot_v] = core.KeysAndValues(core.layers()[l], stored.slots, core.MiddleTime(slot_time_.slice(1, 0, slots_)));
+    const auto [slot_k, slot_v] =
+        core.KeysAndValues(core.layers()[l], stored.slots, core.MiddleTime(slot_time_.slice(1, 0, slots_)));
     const auto [step_k, step_v] = core.KeysAndValues(core.layers()[l], stored.steps, step_time_.slice(1, 0, L));
-    layers_.push_back({extended(stored.steps), extended(step_k), extended(step_v), extended(stored.slots), extended(slot_k), extended(slot_v)});
+    layers_.push_back({extended(stored.steps), extended(step_k), extended(step_v), extended(stored.slots),
+                       extended(slot_k), extended(slot_v)});
   }
 }
 
@@ -50,14 +57,17 @@ Tensor CompressiveStepper::Step(const Tensor& input, const uint8_t* episode_star
   return core_.stack().FinishStack(x);
 }
 
-Tensor CompressiveStepper::StepLayer(size_t l, const Tensor& x, const Compressive::View& view, bool new_group, Trace* trace) {
+Tensor CompressiveStepper::StepLayer(size_t l, const Tensor& x, const Compressive::View& view, bool new_group,
+                                     Trace* trace) {
   const TransformerLayer& layer = core_.layers()[l];
   const int64_t L = core_.options().memory_length;
   Layer& b = layers_[l];
   if (new_group) {
-    const Tensor slot = core_.Compress(l, b.steps.slice(1, step_, step_ + core_.options().rate).unsqueeze(1));  // [B, 1, H]
+    const Tensor slot =
+        core_.Compress(l, b.steps.slice(1, step_, step_ + core_.options().rate).unsqueeze(1));  // [B, 1, H]
     const auto [k, v] = core_.KeysAndValues(layer, slot, core_.MiddleTime(slot_time_.slice(1, slots_ - 1, slots_)));
-    b.slots.slice(1, slots_ - 1, slots_).copy_(slot), b.slot_k.slice(1, slots_ - 1, slots_).copy_(k), b.slot_v.slice(1, slots_ - 1, slots_).copy_(v);
+    b.slots.slice(1, slots_ - 1, slots_).copy_(slot), b.slot_k.slice(1, slots_ - 1, slots_).copy_(k),
+        b.slot_v.slice(1, slots_ - 1, slots_).copy_(v);
   }
   const auto in_sight = [&](const Tensor& slots, const Tensor& steps) {
     return torch::cat({slots.slice(1, 0, slots_), steps.slice(1, step_, step_ + L)}, 1);
@@ -65,8 +75,9 @@ Tensor CompressiveStepper::StepLayer(size_t l, const Tensor& x, const Compressiv
   const Tensor now = torch::full({1}, step_, torch::kLong), step = x.unsqueeze(1);
   Noise evaluation(0);
   Tensor weights;
-  const Tensor attended = core_.Attend(core_.Queries(layer, step, now), in_sight(b.slot_k, b.step_k), in_sight(b.slot_v, b.step_v), view,
-                                       evaluation, trace != nullptr ? &weights : nullptr);
+  const Tensor attended =
+      core_.Attend(core_.Queries(layer, step, now), in_sight(b.slot_k, b.step_k), in_sight(b.slot_v, b.step_v), view,
+                   evaluation, trace != nullptr ? &weights : nullptr);
   if (trace != nullptr) trace->layers.push_back(TraceLayer(view, weights.squeeze(2)));
   const auto [k, v] = core_.KeysAndValues(layer, step, torch::full({x.size(0), 1}, step_, torch::kLong));
   b.steps.select(1, L + step_).copy_(x);
@@ -77,10 +88,13 @@ Tensor CompressiveStepper::StepLayer(size_t l, const Tensor& x, const Compressiv
 Trace::Layer CompressiveStepper::TraceLayer(const Compressive::View& view, const Tensor& weights) const {
   const CompressiveOptions& o = core_.options();
   const Tensor seen = view.seen.squeeze(1).cpu();
-  const Tensor time = torch::cat({slot_time_.slice(1, 0, slots_), step_time_.slice(1, step_, step_ + o.memory_length)}, 1);
-  const Tensor slots_live = torch::full({slots_}, static_cast<double>(o.memory_length + (o.slots + 1) * o.rate), torch::kDouble);
+  const Tensor time =
+      torch::cat({slot_time_.slice(1, 0, slots_), step_time_.slice(1, step_, step_ + o.memory_length)}, 1);
+  const Tensor slots_live =
+      torch::full({slots_}, static_cast<double>(o.memory_length + (o.slots + 1) * o.rate), torch::kDouble);
   const Tensor steps_live = torch::full({o.memory_length}, static_cast<double>(o.memory_length), torch::kDouble);
-  return {torch::where(seen, step_ - time, 0), torch::cat({slots_live, steps_live}).expand(seen.sizes()), seen.to(torch::kDouble), weights};
+  return {torch::where(seen, step_ - time, 0), torch::cat({slots_live, steps_live}).expand(seen.sizes()),
+          seen.to(torch::kDouble), weights};
 }
 
 std::vector<std::vector<int32_t>> CompressiveStepper::Living() const {
@@ -93,7 +107,8 @@ StatePtr CompressiveStepper::Finish() {
   std::vector<CompressiveState::Layer> after;
   for (const Layer& b : layers_)
     after.push_back(core_.After(b.steps, b.slots.slice(1, 0, slots_), slot_time_.slice(1, 0, slots_), begin_, step_));
-  return std::make_shared<CompressiveState>(state_->shape(), std::move(after), state_->clock() + step_, state_->clock() + begin_);
+  return std::make_shared<CompressiveState>(state_->shape(), std::move(after), state_->clock() + step_,
+                                            state_->clock() + begin_);
 }
 
 }  // namespace lethe::memory

@@ -33,9 +33,11 @@ void Mix(int64_t rows, int64_t dim, const T* gates, const T* before, T* h) {
     for (int64_t i = 0; i < dim; ++i) h[i] = gates[2 * dim + i] + gates[dim + i] * (before[i] - gates[2 * dim + i]);
 }
 
-/// dh -> gradients of the sums in front of the gates, by way of the inputs and of h; dh becomes that of h past the gates.
+/// dh -> gradients of the sums in front of the gates, by way of the inputs and of h; dh becomes that of h past the
+/// gates.
 template <class T>
-void MixBackward(int64_t rows, int64_t dim, const T* gates, const T* q, const T* before, T* dh, T* d_inputs, T* d_hidden) {
+void MixBackward(int64_t rows, int64_t dim, const T* gates, const T* q, const T* before, T* dh, T* d_inputs,
+                 T* d_hidden) {
   for (int64_t row = 0; row < rows; ++row) {
     const T *r = gates + 3 * dim * row, *z = r + dim, *n = z + dim;
     T *inputs = d_inputs + 3 * dim * row, *hidden = d_hidden + 3 * dim * row;
@@ -52,12 +54,13 @@ void MixBackward(int64_t rows, int64_t dim, const T* gates, const T* q, const T*
 
 /// The whole block at once, gates kept for the way back.
 struct GruFunction : torch::autograd::Function<GruFunction> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& inputs, const Tensor& start, const Tensor& weight,
-                        const Tensor& bias, const Tensor& keep) {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& inputs, const Tensor& start,
+                        const Tensor& weight, const Tensor& bias, const Tensor& keep) {
     const int64_t steps = inputs.size(0), rows = inputs.size(1), dim = start.size(1);
     const Tensor in = inputs.contiguous(), to_gates = weight.t();
     Tensor gates = torch::empty_like(in), q = torch::empty({steps, rows, dim}, in.options());
-    Tensor before = torch::empty_like(q), h = torch::empty_like(q), hidden = torch::empty({rows, 3 * dim}, in.options());
+    Tensor before = torch::empty_like(q), h = torch::empty_like(q),
+           hidden = torch::empty({rows, 3 * dim}, in.options());
     for (int64_t t = 0; t < steps; ++t) {
       Tensor kept = before[t], gates_now = gates[t];
       torch::mul_out(kept, t == 0 ? start : h[t - 1], keep[t]);
@@ -103,7 +106,8 @@ std::shared_ptr<Core> GruOptions::Make() const { return std::make_shared<Gru>(*t
 
 Gru::Gru(const GruOptions& o) : RecurrentCore(std::make_shared<GruOptions>(o), 3, {"hidden"}, true) {}
 
-std::vector<Tensor> Gru::Run(const Layer& layer, const Tensor& inputs, const Tensor& keep, const std::vector<Tensor>& before) const {
+std::vector<Tensor> Gru::Run(const Layer& layer, const Tensor& inputs, const Tensor& keep,
+                             const std::vector<Tensor>& before) const {
   if (!inputs.is_cpu()) return RunPlain(layer, inputs, keep, before);
   return {GruFunction::apply(inputs, before[0], layer.hidden, layer.hidden_bias, keep)};
 }
@@ -111,7 +115,8 @@ std::vector<Tensor> Gru::Run(const Layer& layer, const Tensor& inputs, const Ten
 std::vector<Tensor> Gru::Cell(const Layer& layer, const Tensor& inputs, const std::vector<Tensor>& before) const {
   const Tensor& h = before[0];
   const auto from_inputs = inputs.chunk(3, 1), from_hidden = torch::linear(h, layer.hidden).chunk(3, 1);
-  const Tensor reset = torch::sigmoid(from_inputs[0] + from_hidden[0]), update = torch::sigmoid(from_inputs[1] + from_hidden[1]);
+  const Tensor reset = torch::sigmoid(from_inputs[0] + from_hidden[0]),
+               update = torch::sigmoid(from_inputs[1] + from_hidden[1]);
   const Tensor candidate = torch::tanh(from_inputs[2] + reset * (from_hidden[2] + layer.hidden_bias));
   return {(1 - update) * candidate + update * h};
 }

@@ -26,7 +26,8 @@ void Output(int64_t rows, int64_t dim, const T* gates, const T* tanh_c, T* h) {
 
 /// dh and dc -> gradients of the sums in front of the gates; dc becomes that of the c before.
 template <class T>
-void Backward(int64_t rows, int64_t dim, const T* gates, const T* tanh_c, const T* keep, const T* before, const T* dh, T* dc, T* d_sums) {
+void Backward(int64_t rows, int64_t dim, const T* gates, const T* tanh_c, const T* keep, const T* before, const T* dh,
+              T* dc, T* d_sums) {
   for (int64_t row = 0; row < rows; ++row) {
     const T *in = gates + 4 * dim * row, *forget = in + dim, *out = forget + dim, *g = out + dim;
     T* d = d_sums + 4 * dim * row;
@@ -47,8 +48,10 @@ struct LstmFunction : torch::autograd::Function<LstmFunction> {
                                const Tensor& start_c, const Tensor& weight, const Tensor& keep) {
     const int64_t steps = inputs.size(0), rows = inputs.size(1), dim = start_h.size(1);
     const Tensor to_gates = weight.t();
-    Tensor gates = torch::empty(inputs.sizes(), inputs.options()), before = torch::empty({steps, rows, dim}, inputs.options());
-    Tensor h = torch::empty_like(before), tanh_c = torch::empty_like(before), c = torch::empty({steps + 1, rows, dim}, inputs.options());
+    Tensor gates = torch::empty(inputs.sizes(), inputs.options()),
+           before = torch::empty({steps, rows, dim}, inputs.options());
+    Tensor h = torch::empty_like(before), tanh_c = torch::empty_like(before),
+           c = torch::empty({steps + 1, rows, dim}, inputs.options());
     c[0].copy_(start_c);
     for (int64_t t = 0; t < steps; ++t) {
       Tensor kept = before[t], gates_now = gates[t], c_now = c[t + 1], tanh_now = tanh_c[t];
@@ -58,7 +61,8 @@ struct LstmFunction : torch::autograd::Function<LstmFunction> {
       in_forget_out.sigmoid_(), candidate.tanh_();
       AT_DISPATCH_FLOATING_TYPES(inputs.scalar_type(), "lstm", [&] {
         const auto* g = gates_now.const_data_ptr<scalar_t>();
-        Carry(rows, dim, g, keep[t].const_data_ptr<scalar_t>(), c[t].const_data_ptr<scalar_t>(), c_now.data_ptr<scalar_t>());
+        Carry(rows, dim, g, keep[t].const_data_ptr<scalar_t>(), c[t].const_data_ptr<scalar_t>(),
+              c_now.data_ptr<scalar_t>());
         torch::tanh_out(tanh_now, c_now);
         Output(rows, dim, g, tanh_now.const_data_ptr<scalar_t>(), h[t].data_ptr<scalar_t>());
       });
@@ -71,7 +75,8 @@ struct LstmFunction : torch::autograd::Function<LstmFunction> {
 
   static variable_list backward(torch::autograd::AutogradContext* context, variable_list grads) {
     const auto saved = context->get_saved_variables();
-    const Tensor &gates = saved[0], &tanh_c = saved[1], &c = saved[2], &before = saved[3], &weight = saved[4], &keep = saved[5];
+    const Tensor &gates = saved[0], &tanh_c = saved[1], &c = saved[2], &before = saved[3], &weight = saved[4],
+                 &keep = saved[5];
     const int64_t steps = gates.size(0), rows = gates.size(1), dim = before.size(2);
     const Tensor grad = grads[0].contiguous();
     Tensor d_sums = torch::empty_like(gates), dh = torch::zeros_like(before[0]), dc = torch::zeros_like(dh);
@@ -98,7 +103,8 @@ Lstm::Lstm(const LstmOptions& o) : RecurrentCore(std::make_shared<LstmOptions>(o
   for (const Layer& layer : layers()) Tensor(layer.input_bias).slice(0, o.dim, 2 * o.dim).fill_(1);
 }
 
-std::vector<Tensor> Lstm::Run(const Layer& layer, const Tensor& inputs, const Tensor& keep, const std::vector<Tensor>& before) const {
+std::vector<Tensor> Lstm::Run(const Layer& layer, const Tensor& inputs, const Tensor& keep,
+                              const std::vector<Tensor>& before) const {
   if (!inputs.is_cpu()) return RunPlain(layer, inputs, keep, before);
   return LstmFunction::apply(inputs, before[0], before[1], layer.hidden, keep);
 }

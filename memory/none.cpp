@@ -40,16 +40,17 @@ None::None(const NoneOptions& o) : options_(o) {
       const double bound = 1 / std::sqrt(static_cast<double>(inputs));
       return module->register_parameter(name, torch::empty(shape).uniform_(-bound, bound));
     };
-    layers_.push_back({module->register_parameter("norm", torch::ones({o.dim})), module->register_parameter("norm_bias", torch::zeros({o.dim})),
-                       uniform("ff1", {o.ffn, o.dim}, o.dim), uniform("ff1_bias", {o.ffn}, o.dim), uniform("ff2", {o.dim, o.ffn}, o.ffn),
-                       uniform("ff2_bias", {o.dim}, o.ffn)});
+    layers_.push_back({module->register_parameter("norm", torch::ones({o.dim})),
+                       module->register_parameter("norm_bias", torch::zeros({o.dim})),
+                       uniform("ff1", {o.ffn, o.dim}, o.dim), uniform("ff1_bias", {o.ffn}, o.dim),
+                       uniform("ff2", {o.dim, o.ffn}, o.ffn), uniform("ff2_bias", {o.dim}, o.ffn)});
   }
 }
 
 StatePtr None::Start(int64_t rows) const { return RecurrentState::Start({}, rows, type_.options()); }
 
-BlockOutput None::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead, bool want_state,
-                          uint64_t seed) const {
+BlockOutput None::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
+                          bool want_state, uint64_t seed) const {
   const RecurrentState& before = RecurrentState::Of(state, {}, type_.options());
   CheckBlock(x, episode_start, before.rows(), dim(), type_, lookahead);
   Noise noise(seed);
@@ -57,7 +58,8 @@ BlockOutput None::Forward(const Tensor& x, const Tensor& episode_start, const St
   result.y = x;
   for (const Layer& layer : layers_) {
     const Tensor normed = torch::layer_norm(result.y, {dim()}, layer.norm, layer.norm_bias, 1e-5);
-    const Tensor hidden = noise.Dropout(torch::relu(torch::linear(normed, layer.ff1, layer.ff1_bias)), options_.dropout);
+    const Tensor hidden =
+        noise.Dropout(torch::relu(torch::linear(normed, layer.ff1, layer.ff1_bias)), options_.dropout);
     result.y = result.y + torch::linear(hidden, layer.ff2, layer.ff2_bias);
   }
   if (want_state)
@@ -78,7 +80,9 @@ StatePtr None::Gather(const StatePtr& state, const std::vector<int64_t>& rows) c
 }
 
 Flops None::CountFlops(int64_t, double) const {
-  return {4 * static_cast<double>(options_.layers) * static_cast<double>(options_.dim) * static_cast<double>(options_.ffn), 0};
+  return {
+      4 * static_cast<double>(options_.layers) * static_cast<double>(options_.dim) * static_cast<double>(options_.ffn),
+      0};
 }
 
 LETHE_REGISTER_CORE("none", NoneOptions, "no memory at all: the control");

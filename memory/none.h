@@ -6,9 +6,9 @@
 namespace lethe::memory {
 
 struct NoneOptions : CoreOptions {
-  int64_t layers = 2;   ///< 0: the identity
-  int64_t ffn = 256;    ///< [F]
-  double dropout = 0;   ///< of hidden units, in training
+  int64_t layers = 2;  ///< 0: the identity
+  int64_t ffn = 256;   ///< [F]
+  double dropout = 0;  ///< of hidden units, in training
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;

@@ -24,8 +24,8 @@ void RecurrentOptions::Check() const {
   CheckOption(dropout >= 0 && dropout < 1, "dropout", dropout, "0 to below 1");
 }
 
-RecurrentCore::RecurrentCore(std::shared_ptr<const RecurrentOptions> options, int64_t gates, std::vector<std::string> carried,
-                             bool hidden_bias)
+RecurrentCore::RecurrentCore(std::shared_ptr<const RecurrentOptions> options, int64_t gates,
+                             std::vector<std::string> carried, bool hidden_bias)
     : shared_(std::move(options)), gates_(gates), carried_(carried.size()) {
   shared_->Check();
   const int64_t dim = shared_->dim;
@@ -36,7 +36,8 @@ RecurrentCore::RecurrentCore(std::shared_ptr<const RecurrentOptions> options, in
     const auto add = [&](const char* name, std::vector<int64_t> shape) {
       return module->register_parameter(name, torch::empty(shape).uniform_(-bound, bound));
     };
-    Layer layer{add("input", {gates * dim, dim}), add("input_bias", {gates * dim}), add("hidden", {gates * dim, dim}), {}};
+    Layer layer{
+        add("input", {gates * dim, dim}), add("input_bias", {gates * dim}), add("hidden", {gates * dim, dim}), {}};
     if (hidden_bias) layer.hidden_bias = add("hidden_bias", {dim});
     layers_.push_back(std::move(layer));
     for (const std::string& name : carried) layout_.push_back({"layer" + std::to_string(l) + "." + name, dim});
@@ -45,12 +46,13 @@ RecurrentCore::RecurrentCore(std::shared_ptr<const RecurrentOptions> options, in
 
 StatePtr RecurrentCore::Start(int64_t rows) const { return RecurrentState::Start(layout_, rows, StateOptions()); }
 
-BlockOutput RecurrentCore::Forward(const Tensor& input, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                                   bool want_state, uint64_t seed) const {
+BlockOutput RecurrentCore::Forward(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
+                                   int64_t lookahead, bool want_state, uint64_t seed) const {
   const RecurrentState& before = RecurrentState::Of(state, layout_, StateOptions());
   CheckBlock(input, episode_start, before.rows(), dim(), layers_[0].input, lookahead);
   const int64_t fresh = input.size(1) - lookahead;
-  const Tensor keep = (episode_start == 0).to(input.options().requires_grad(false)).t().unsqueeze(2).contiguous();  // [T, B, 1]
+  const Tensor keep =
+      (episode_start == 0).to(input.options().requires_grad(false)).t().unsqueeze(2).contiguous();  // [T, B, 1]
   Noise noise(seed);
   std::vector<Tensor> after;
   Tensor x = input.transpose(0, 1);
@@ -58,7 +60,8 @@ BlockOutput RecurrentCore::Forward(const Tensor& input, const Tensor& episode_st
     const Layer& layer = layers_[l];
     if (l > 0) x = noise.Dropout(x, shared_->dropout);
     const auto first = before.vectors().begin() + static_cast<int64_t>(l * carried_);
-    const auto all = Run(layer, torch::linear(x, layer.input, layer.input_bias), keep, {first, first + static_cast<int64_t>(carried_)});
+    const auto all = Run(layer, torch::linear(x, layer.input, layer.input_bias), keep,
+                         {first, first + static_cast<int64_t>(carried_)});
     if (want_state)
       for (const Tensor& vector : all) after.push_back(vector.detach()[fresh - 1].clone());
     x = all[0];
@@ -88,7 +91,9 @@ std::unique_ptr<Stepper> RecurrentCore::Begin(const StatePtr& state, int64_t ste
   return StepByForward(*this, state, steps);
 }
 
-StatePtr RecurrentCore::Restore(const TensorMap& saved) const { return RecurrentState::Restore(saved, layout_, StateOptions()); }
+StatePtr RecurrentCore::Restore(const TensorMap& saved) const {
+  return RecurrentState::Restore(saved, layout_, StateOptions());
+}
 
 StatePtr RecurrentCore::Gather(const StatePtr& state, const std::vector<int64_t>& rows) const {
   return RecurrentState::Of(state, layout_, StateOptions()).Gather(rows);

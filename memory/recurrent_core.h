@@ -49,7 +49,8 @@ class RecurrentCore : public Core {
 
  protected:
   /// carried: names of the vectors that a layer carries, its output first.
-  RecurrentCore(std::shared_ptr<const RecurrentOptions> options, int64_t gates, std::vector<std::string> carried, bool hidden_bias);
+  RecurrentCore(std::shared_ptr<const RecurrentOptions> options, int64_t gates, std::vector<std::string> carried,
+                bool hidden_bias);
 
   /// One step: inputs [B, G H], carried vectors [B, H] as they come in -> as they go out.
   virtual std::vector<torch::Tensor> Cell(const Layer& layer, const torch::Tensor& inputs,

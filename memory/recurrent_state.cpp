@@ -63,8 +63,8 @@ StatePtr RecurrentState::Restore(const TensorMap& saved, const std::vector<Carri
   for (const CarriedVector& carried : layout) {
     const Tensor& x = Find(saved, carried.name);
     Check(x.dim() == 2 && x.size(0) == clock.size(0) && x.size(1) == carried.width && x.is_floating_point(),
-          "memory state: `", carried.name, "` must be [", clock.size(0), ", ", carried.width, "] of floats, got ", x.sizes(),
-          " of ", x.dtype());
+          "memory state: `", carried.name, "` must be [", clock.size(0), ", ", carried.width, "] of floats, got ",
+          x.sizes(), " of ", x.dtype());
     vectors.push_back(x.to(options).clone());
   }
   return std::make_shared<RecurrentState>(layout, std::move(vectors), clock.cpu().contiguous().clone());
@@ -73,15 +73,16 @@ StatePtr RecurrentState::Restore(const TensorMap& saved, const std::vector<Carri
 StatePtr RecurrentState::Gather(const std::vector<int64_t>& rows) const {
   std::vector<int64_t> place;  // row `rows()` of the padded tensors is the empty one
   for (const int64_t row : rows) {
-    Check(row >= -1 && row < this->rows(), "memory state: row ", row, " does not exist, allowed 0 to ", this->rows() - 1,
-          ", or -1 for an empty row");
+    Check(row >= -1 && row < this->rows(), "memory state: row ", row, " does not exist, allowed 0 to ",
+          this->rows() - 1, ", or -1 for an empty row");
     place.push_back(row < 0 ? this->rows() : row);
   }
   const Tensor index = torch::tensor(place, torch::kLong);
   std::vector<Tensor> vectors;
   for (const Tensor& x : vectors_)
     vectors.push_back(torch::constant_pad_nd(x, {0, 0, 0, 1}).index_select(0, index.to(x.device())));
-  return std::make_shared<RecurrentState>(layout_, std::move(vectors), torch::constant_pad_nd(clock_, {0, 1}).index_select(0, index));
+  return std::make_shared<RecurrentState>(layout_, std::move(vectors),
+                                          torch::constant_pad_nd(clock_, {0, 1}).index_select(0, index));
 }
 
 }  // namespace lethe::memory

@@ -38,8 +38,10 @@ class RecurrentState : public State {
   static const RecurrentState& Of(const StatePtr& state, const std::vector<CarriedVector>& layout,
                                   const torch::TensorOptions& options);
   /// The inverse of Save. Errors: std::invalid_argument naming the tensor that does not fit.
-  static StatePtr Restore(const TensorMap& saved, const std::vector<CarriedVector>& layout, const torch::TensorOptions& options);
-  /// Rows in the given order; -1: a row that remembers nothing. Errors: std::invalid_argument naming a row that does not exist.
+  static StatePtr Restore(const TensorMap& saved, const std::vector<CarriedVector>& layout,
+                          const torch::TensorOptions& options);
+  /// Rows in the given order; -1: a row that remembers nothing. Errors: std::invalid_argument naming a row that does
+  /// not exist.
   StatePtr Gather(const std::vector<int64_t>& rows) const;
 
  private:

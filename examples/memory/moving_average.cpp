@@ -39,8 +39,8 @@ MovingAverage::MovingAverage(const MovingAverageOptions& o) {
 
 StatePtr MovingAverage::Start(int64_t rows) const { return RecurrentState::Start(Layout(dim()), rows, Type()); }
 
-BlockOutput MovingAverage::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                                   bool want_state, uint64_t) const {
+BlockOutput MovingAverage::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state,
+                                   int64_t lookahead, bool want_state, uint64_t) const {
   const RecurrentState& before = RecurrentState::Of(state, Layout(dim()), Type());
   CheckBlock(x, episode_start, before.rows(), dim(), decay_, lookahead);
   const int64_t steps = x.size(1), fresh = steps - lookahead;

@@ -55,7 +55,8 @@ TEST(AddingAMemory, LinksLeadToFiles) {
   const std::string page = Text(kSource / "docs/adding-a-memory.md");
   const std::regex link(R"(\]\(([^)#]+)\))");
   int links = 0;
-  for (auto found = std::sregex_iterator(page.begin(), page.end(), link); found != std::sregex_iterator(); ++found, ++links)
+  for (auto found = std::sregex_iterator(page.begin(), page.end(), link); found != std::sregex_iterator();
+       ++found, ++links)
     EXPECT_TRUE(fs::exists(kSource / "docs" / (*found)[1].str())) << (*found)[1];
   EXPECT_GT(links, 10);
 }

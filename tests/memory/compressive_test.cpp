@@ -47,12 +47,14 @@ Tensor ReadByDefinition(const Compressive& core, const Tensor& episode, int64_t 
     memories.push_back(episode.slice(0, group * c, (group + 1) * c).mean(0));
     places.push_back(C - newer);
   }
-  for (int64_t age = std::min(L, s); age >= 1; --age) memories.push_back(episode[s - age]), places.push_back(C + 1 + L - age);
+  for (int64_t age = std::min(L, s); age >= 1; --age)
+    memories.push_back(episode[s - age]), places.push_back(C + 1 + L - age);
   if (memories.empty()) return torch::zeros({o.dim}, torch::kDouble);
   std::vector<Tensor> scores, values;
   for (size_t i = 0; i < memories.size(); ++i) {
     const Tensor kv = layer.key_value.matmul(memories[i]);
-    scores.push_back(q.dot(kv.slice(0, 0, D) + core.position_keys()[0].select(1, places[i])) / std::sqrt(static_cast<double>(D)));
+    scores.push_back(q.dot(kv.slice(0, 0, D) + core.position_keys()[0].select(1, places[i])) /
+                     std::sqrt(static_cast<double>(D)));
     values.push_back(kv.slice(0, D));
   }
   return layer.out.matmul(torch::softmax(torch::stack(scores), 0).matmul(torch::stack(values)));
@@ -70,7 +72,9 @@ TEST(Compressive, ReadsWhatTheDefinitionSays) {
   int64_t from = 0;
   for (const int64_t steps : {7, 1, 12, 4, 16}) {
     std::vector<Compressive::LayerPass> passes;
-    state = core.ForwardTraced(x.slice(1, from, from + steps), starts.slice(1, from, from + steps), state, 0, true, &passes).state;
+    state =
+        core.ForwardTraced(x.slice(1, from, from + steps), starts.slice(1, from, from + steps), state, 0, true, &passes)
+            .state;
     read.push_back(passes[0].attention);
     from += steps;
   }
@@ -91,7 +95,8 @@ TEST(Compressive, AStateHoldsTheLastStepsAndTheGroupsBeforeThem) {
   const auto& layer = static_cast<const CompressiveState&>(*state).layers()[0];
   ExpectClose(layer.steps[0], x[0].slice(0, 12, 17), 1e-14, "steps 12 to 16");
   const auto group = [&](int64_t k) { return x[0].slice(0, 3 * k, 3 * k + 3).mean(0); };
-  ExpectClose(layer.slots[0], torch::stack({group(1), group(2), group(3)}), 1e-14, "step 16 saw steps 11 to 15, and groups 1 to 3");
+  ExpectClose(layer.slots[0], torch::stack({group(1), group(2), group(3)}), 1e-14,
+              "step 16 saw steps 11 to 15, and groups 1 to 3");
   EXPECT_EQ(state->resident(), std::vector<int64_t>{5 + 3});
 }
 
@@ -103,7 +108,8 @@ TEST(Compressive, ConvolutionStartsAsTheMean) {
   torch::manual_seed(4);
   const Compressive convolution(options);
   const Tensor x = torch::randn({2, 20, 6});
-  ExpectClose(convolution.Forward(x, NoStarts(2, 20), convolution.Start(2)).y, mean.Forward(x, NoStarts(2, 20), mean.Start(2)).y, 1e-6, "y");
+  ExpectClose(convolution.Forward(x, NoStarts(2, 20), convolution.Start(2)).y,
+              mean.Forward(x, NoStarts(2, 20), mean.Start(2)).y, 1e-6, "y");
 }
 
 CompressiveOptions Reconstructing() {
@@ -121,7 +127,8 @@ TEST(Compressive, ReconstructionTrainsTheCompressionAlone) {
   loss().backward();
   EXPECT_FALSE(x.grad().defined());
   for (const auto& parameter : core.named_parameters())
-    EXPECT_EQ(parameter->grad().defined() && parameter->grad().abs().max().item<double>() > 0, parameter.key() == "layers.0.compression")
+    EXPECT_EQ(parameter->grad().defined() && parameter->grad().abs().max().item<double>() > 0,
+              parameter.key() == "layers.0.compression")
         << parameter.key();
   const torch::NoGradGuard no_grad;
   Tensor weight = core.compression()[0];
@@ -155,8 +162,9 @@ TEST(Compressive, OptionsThatDoNotFitEachOtherAreRefused) {
   EXPECT_EQ(ErrorText([&] { options.Check(); }), "memory option `memory_length`: got 5, allowed: at least rate = 6");
   options = Small();
   options.reconstruction_weight = 1;
-  EXPECT_EQ(ErrorText([&] { options.Check(); }),
-            "memory option `reconstruction_weight`: got 1, allowed: 0 with compression: mean, which has nothing to train");
+  EXPECT_EQ(
+      ErrorText([&] { options.Check(); }),
+      "memory option `reconstruction_weight`: got 1, allowed: 0 with compression: mean, which has nothing to train");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,9 +50,10 @@ class SetOptions : public OptionVisitor {
 /// Sizes so small that memories expire within a few blocks and finite differences take no time. heads * head_dim is
 /// not dim. Options that a core does not have are passed over.
 inline const OptionValues& SmallSizes() {
-  static const OptionValues sizes = {{"dim", 6.0},        {"layers", 2.0}, {"heads", 2.0},         {"head_dim", 4.0},      {"ffn", 5.0},
-                                     {"positions", 4.0},  {"ramp", 3.0},   {"span_limit", 7.0},    {"memory_length", 6.0}, {"slots", 2.0},
-                                     {"rate", 2.0},       {"width", 6.0},  {"initial_ratio", 0.43}};
+  static const OptionValues sizes = {{"dim", 6.0},           {"layers", 2.0},    {"heads", 2.0}, {"head_dim", 4.0},
+                                     {"ffn", 5.0},           {"positions", 4.0}, {"ramp", 3.0},  {"span_limit", 7.0},
+                                     {"memory_length", 6.0}, {"slots", 2.0},     {"rate", 2.0},  {"width", 6.0},
+                                     {"initial_ratio", 0.43}};
   return sizes;
 }
 
@@ -96,7 +98,8 @@ inline std::unique_ptr<CoreOptions> SmallCoreOptions(const CoreInfo& info, const
 }
 
 /// A core whose parameters are off their starting values, so that nothing is zero or alike by chance.
-inline std::shared_ptr<Core> SmallCore(const CoreInfo& info, const OptionValues& changes, uint64_t seed, torch::Dtype dtype = torch::kDouble) {
+inline std::shared_ptr<Core> SmallCore(const CoreInfo& info, const OptionValues& changes, uint64_t seed,
+                                       torch::Dtype dtype = torch::kDouble) {
   torch::manual_seed(seed);
   const std::shared_ptr<Core> core = SmallCoreOptions(info, changes)->Make();
   const torch::NoGradGuard no_grad;
@@ -131,7 +134,7 @@ inline StatePtr LivedState(const Core& core, int64_t rows, uint64_t seed, torch:
 
 /// One unroll taken step by step.
 struct CoreSteps {
-  torch::Tensor y;                            ///< [B, T, D]
+  torch::Tensor y;                             ///< [B, T, D]
   std::vector<double> living_sum, living_max;  ///< per layer, of cores that count
   StatePtr state;
 };
@@ -145,7 +148,8 @@ inline CoreSteps TakeCoreSteps(Stepper& stepper, const CoreBlock& block) {
     const auto living = stepper.Living();
     steps.living_sum.resize(living.size()), steps.living_max.resize(living.size());
     for (size_t l = 0; l < living.size(); ++l)
-      for (const int32_t n : living[l]) steps.living_sum[l] += n, steps.living_max[l] = std::max<double>(steps.living_max[l], n);
+      for (const int32_t n : living[l])
+        steps.living_sum[l] += n, steps.living_max[l] = std::max<double>(steps.living_max[l], n);
   }
   steps.y = torch::stack(y, 1);
   steps.state = stepper.Finish();

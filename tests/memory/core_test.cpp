@@ -4,50 +4,14 @@
 #include <torch/torch.h>
 
 #include <cmath>
-#include <functional>
-#include <set>
 #include <thread>
 
-#include "tests/memory/close.h"
-#include "tests/memory/core_case.h"
-#include "tests/memory/error_text.h"
+#include "tests/memory/every_core.h"
 
 namespace lethe::memory {
 namespace {
 
 using torch::Tensor;
-
-/// The same memories: whole numbers equal, others within the tolerance.
-void ExpectSameState(const StatePtr& got, const StatePtr& want, double tolerance) {
-  const TensorMap a = got->Save(), b = want->Save();
-  ASSERT_EQ(a.size(), b.size());
-  for (const auto& [name, tensor] : b) {
-    if (tensor.is_floating_point()) {
-      ExpectClose(a.at(name), tensor, tolerance, name);
-    } else {
-      EXPECT_TRUE(torch::equal(a.at(name), tensor)) << name;
-    }
-  }
-}
-
-void ExpectSameBits(const StatePtr& got, const StatePtr& want) {
-  const TensorMap a = got->Save(), b = want->Save();
-  ASSERT_EQ(a.size(), b.size());
-  for (const auto& [name, tensor] : b) EXPECT_TRUE(SameBits(a.at(name), tensor)) << name;
-}
-
-class EveryCore : public testing::TestWithParam<std::string> {
- protected:
-  const CoreInfo& info() const { return FindCore(GetParam()); }
-  std::shared_ptr<Core> Small(uint64_t seed, torch::Dtype dtype = torch::kDouble) const { return SmallCore(info(), {}, seed, dtype); }
-  /// The check, with a core of every variant.
-  void ForVariants(uint64_t seed, torch::Dtype dtype, const std::function<void(const Core&, const CoreVariant&)>& check) const {
-    for (const CoreVariant& variant : VariantsOf(info())) {
-      SCOPED_TRACE(variant.name);
-      check(*SmallCore(info(), variant.values, seed, dtype), variant);
-    }
-  }
-};
 
 void ExpectStepsEqualBlocks(const Core& core, torch::Dtype dtype, double tolerance) {
   const torch::NoGradGuard no_grad;
@@ -70,11 +34,13 @@ void ExpectStepsEqualBlocks(const Core& core, torch::Dtype dtype, double toleran
 }
 
 TEST_P(EveryCore, StepEqualsBlockInFloat64) {
-  ForVariants(1, torch::kDouble, [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kDouble, 1e-9); });
+  ForVariants(1, torch::kDouble,
+              [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kDouble, 1e-9); });
 }
 
 TEST_P(EveryCore, StepEqualsBlockInFloat32) {
-  ForVariants(2, torch::kFloat, [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kFloat, 1e-5); });
+  ForVariants(2, torch::kFloat,
+              [](const Core& core, const CoreVariant&) { ExpectStepsEqualBlocks(core, torch::kFloat, 1e-5); });
 }
 
 TEST_P(EveryCore, StepEqualsBlockWithTheDefaults) {
@@ -116,7 +82,8 @@ void ExpectGradient(const std::string& name, Tensor x, const Tensor& gradient, c
     x.copy_(before - kStep * toward);
     const double below = loss();
     x.copy_(before);
-    const double expected = (above - below) / (2 * kStep), got = gradient.defined() ? (gradient * toward).sum().item<double>() : 0;
+    const double expected = (above - below) / (2 * kStep),
+                 got = gradient.defined() ? (gradient * toward).sum().item<double>() : 0;
     EXPECT_NEAR(got, expected, 2e-7 * (1 + std::abs(expected))) << name;
   }
 }
@@ -124,7 +91,8 @@ void ExpectGradient(const std::string& name, Tensor x, const Tensor& gradient, c
 TEST_P(EveryCore, GradientsAreThoseOfFiniteDifferences) {
   ForVariants(7, torch::kDouble, [](const Core& core, const CoreVariant&) {
     const StatePtr state = LivedState(core, 3, 8);
-    CoreBlock block = RandomBlock(core, 3, 12, 0.05, 9);  // longer than the memory: what is made in the block is read too
+    CoreBlock block =
+        RandomBlock(core, 3, 12, 0.05, 9);  // longer than the memory: what is made in the block is read too
     block.x.requires_grad_(true);
     const Tensor weights = torch::randn(block.x.sizes(), torch::kDouble);
     Loss(core, block, state, weights).backward();
@@ -145,7 +113,8 @@ TEST_P(EveryCore, RestoreIsTheInverseOfSave) {
     EXPECT_EQ(restored->resident(), state->resident());
     EXPECT_EQ(restored->bytes(), state->bytes());
     const CoreBlock block = RandomBlock(core, 4, 6, 0.1, 12, torch::kFloat);
-    const BlockOutput want = core.Forward(block.x, block.starts, state, 0, true), got = core.Forward(block.x, block.starts, restored, 0, true);
+    const BlockOutput want = core.Forward(block.x, block.starts, state, 0, true),
+                      got = core.Forward(block.x, block.starts, restored, 0, true);
     EXPECT_TRUE(SameBits(got.y, want.y));
     ExpectSameBits(got.state, want.state);
   });
@@ -162,7 +131,8 @@ TEST_P(EveryCore, GatherPicksRowsAndEmptyOnes) {
   const CoreBlock block = RandomBlock(*core, 3, 6, 0.1, 15);
   const Tensor order = torch::tensor({2, 0, 1}, torch::kLong);
   const Tensor want = core->Forward(block.x, block.starts, state).y.index_select(0, order);
-  ExpectClose(core->Forward(block.x.index_select(0, order), block.starts.index_select(0, order), turned).y, want, 1e-12, "y");
+  ExpectClose(core->Forward(block.x.index_select(0, order), block.starts.index_select(0, order), turned).y, want, 1e-12,
+              "y");
 }
 
 TEST_P(EveryCore, AStateIsNotChangedByWhoReadsIt) {
@@ -235,7 +205,8 @@ TEST_P(EveryCore, AnEpisodeStartIsAReset) {
       starts[0][at] = 1;
       const BlockOutput by_start = core.Forward(block.x, starts, state, 0, true);
       const StatePtr fresh = core.Gather(state, {-1});
-      const BlockOutput alone = core.Forward(block.x.slice(0, 0, 1).slice(1, at), torch::zeros({1, 12 - at}, torch::kByte), fresh);
+      const BlockOutput alone =
+          core.Forward(block.x.slice(0, 0, 1).slice(1, at), torch::zeros({1, 12 - at}, torch::kByte), fresh);
       ExpectClose(by_start.y[0].slice(0, at), alone.y[0], 1e-12, "the row that started at " + std::to_string(at));
       const BlockOutput other = core.Forward(block.x, torch::zeros({2, 12}, torch::kByte), state);
       ExpectClose(by_start.y[1], other.y[1], 1e-12, "the row beside it");
@@ -261,146 +232,6 @@ TEST_P(EveryCore, NoiseComesFromTheSeedAlone) {
       EXPECT_TRUE(SameBits(y(0), plain->Forward(block.x, block.starts, state).y)) << "evaluation draws nothing";
     }
   });
-}
-
-/// Takes down every option, and checks what is told about it.
-class Catalogue : public OptionVisitor {
- public:
-  void operator()(const char* name, int64_t& value, double lowest, double highest, const char* meaning) override {
-    AddNumber(name, static_cast<double>(value), lowest, highest, meaning);
-  }
-  void operator()(const char* name, double& value, double lowest, double highest, const char* meaning) override {
-    AddNumber(name, value, lowest, highest, meaning);
-  }
-  void operator()(const char* name, bool& value, const char* meaning) override { Add(name, value, !value, meaning); }
-  void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed, const char* meaning) override {
-    Add(name, value, value == allowed.front() ? allowed.back() : allowed.front(), meaning);
-    EXPECT_NE(std::find(allowed.begin(), allowed.end(), value), allowed.end()) << name;
-  }
-  OptionValues values, others;  ///< what they are, and something else that is allowed
-
- private:
-  void AddNumber(const char* name, double value, double lowest, double highest, const char* meaning) {
-    Add(name, value, value > lowest ? lowest : std::min(highest, lowest + 1), meaning);
-    EXPECT_TRUE(lowest <= value && value <= highest) << name;
-  }
-  void Add(const char* name, OptionValue value, OptionValue other, const char* meaning) {
-    EXPECT_FALSE(values.contains(name)) << name << " is told twice";
-    EXPECT_STRNE(meaning, "") << name;
-    values[name] = std::move(value), others[name] = std::move(other);
-  }
-};
-
-TEST_P(EveryCore, OptionsGoThroughAVisitorAndBack) {
-  const auto options = info().make_options();
-  Catalogue first, second, third;
-  options->Visit(first);
-  ASSERT_TRUE(first.values.contains("dim"));
-  SetOptions change(first.others);
-  options->Visit(change);
-  options->Visit(second);
-  EXPECT_EQ(second.values, first.others);
-  const auto copy = info().make_options();
-  copy->Visit(third);
-  EXPECT_EQ(third.values, first.values) << "defaults are each object's own";
-}
-
-TEST_P(EveryCore, OptionsOutOfRangeAreNamed) {
-  const auto options = SmallCoreOptions(info(), {{"dim", 0.0}});
-  const std::string error = ErrorText([&] { options->Check(); });
-  EXPECT_NE(error.find("memory option `dim`: got 0, allowed: "), std::string::npos) << error;
-  EXPECT_EQ(ErrorText([&] { options->Make(); }), error);
-  EXPECT_EQ(ErrorText([&] { info().make_options()->Check(); }), "");
-  EXPECT_EQ(info().make_options()->Make()->dim(), 64);
-}
-
-TEST_P(EveryCore, InputThatDoesNotFitIsRefused) {
-  const auto core = Small(34);
-  const StatePtr state = LivedState(*core, 2, 35);
-  const Tensor x = torch::randn({2, 5, 6}, torch::kDouble), starts = torch::zeros({2, 5}, torch::kByte);
-  Tensor nan = x.clone(), infinite = x.clone();
-  nan[1][2][3] = std::nan(""), infinite[0][0][0] = std::numeric_limits<double>::infinity();
-  const auto refused = [&](const char* what, const std::string& part, const std::function<void()>& call) {
-    std::string error = ErrorText(call);
-    EXPECT_TRUE(error.starts_with("memory") && error.find(part) != std::string::npos) << what << ": " << error;
-  };
-  refused("width", "x must be [B, T, 6]", [&] { core->Forward(torch::randn({2, 5, 7}, torch::kDouble), starts, state); });
-  refused("dimensions", "x must be [B, T, 6]", [&] { core->Forward(x[0], starts, state); });
-  refused("type", "got [2, 5, 6] of float", [&] { core->Forward(x.to(torch::kFloat), starts, state); });
-  refused("NaN", "x must be finite, got 1 of 60", [&] { core->Forward(nan, starts, state); });
-  refused("infinity", "x must be finite, got 1 of 60", [&] { core->Forward(infinite, starts, state); });
-  refused("starts", "episode_start must be [2, 5]", [&] { core->Forward(x, starts.slice(1, 1), state); });
-  refused("rows", "x has 1 rows, the state 2", [&] { core->Forward(x.slice(0, 1), starts.slice(0, 1), state); });
-  refused("lookahead", "lookahead must leave a step", [&] { core->Forward(x, starts, state, 5); });
-  refused("negative lookahead", "lookahead", [&] { core->Forward(x, starts, state, -1); });
-  refused("no state", "memory state", [&] { core->Forward(x, starts, nullptr); });
-  refused("no state to begin with", "memory state", [&] { core->Begin(nullptr, 4); });
-  refused("no steps", "at least one step, got 0", [&] { core->Begin(state, 0); });
-  refused("a row that is not there", "row 2 does not exist, allowed 0 to 1", [&] { core->Gather(state, {0, 2}); });
-  refused("rows", "rows must be >= 0, got -1", [&] { core->Start(-1); });
-  refused("another type's state", "is of float", [&] {
-    const auto single = Small(34, torch::kFloat);
-    if (single->parameters().empty()) throw std::invalid_argument("memory state: is of float");
-    const StatePtr other = single->Start(2);
-    if (other->Save().size() == 1) throw std::invalid_argument("memory state: is of float");  // nothing but a clock
-    core->Forward(x, starts, other);
-  });
-}
-
-TEST_P(EveryCore, ASavedStateThatDoesNotFitIsRefused) {
-  const auto core = Small(36);
-  const TensorMap saved = LivedState(*core, 2, 37)->Save();
-  for (const auto& [name, tensor] : saved) {
-    TensorMap missing = saved, shaped = saved, typed = saved;
-    missing.erase(name), shaped[name] = torch::zeros({1, 2, 3, 4}, tensor.options()), typed[name] = tensor.to(torch::kBool);
-    const std::string quoted = "`" + name + "`";
-    for (const TensorMap& bad : {missing, shaped, typed}) {
-      const std::string error = ErrorText([&] { core->Restore(bad); });
-      EXPECT_TRUE(error.starts_with("memory state") && error.find(quoted) != std::string::npos) << error;
-    }
-  }
-}
-
-TEST_P(EveryCore, AStrangersStateIsRefusedOrWorks) {
-  const auto core = Small(38);
-  const Tensor x = torch::randn({2, 5, 6}, torch::kDouble), starts = torch::zeros({2, 5}, torch::kByte);
-  for (const CoreInfo& other : Cores()) {
-    const StatePtr state = SmallCore(other, {{"layers", 3.0}}, 39)->Start(2);
-    const std::string error = ErrorText([&] { core->Forward(x, starts, state); });
-    EXPECT_TRUE(error.empty() || error.starts_with("memory state")) << error;
-  }
-}
-
-TEST_P(EveryCore, CountsItsArithmetic) {
-  const auto core = info().make_options()->Make();
-  const Flops few = core->CountFlops(32, 10), many = core->CountFlops(32, 20);
-  EXPECT_GT(few.step, 0);
-  EXPECT_GE(few.bank, 0);
-  EXPECT_GE(many.step, few.step);
-  EXPECT_GE(many.bank, few.bank);
-}
-
-TEST_P(EveryCore, ClampingIsDoneOnceAndLeavesAFreshCoreAlone) {
-  const auto core = Small(40);
-  const auto copies = [&] {
-    std::vector<Tensor> all;
-    for (const Tensor& p : core->parameters()) all.push_back(p.detach().clone());
-    return all;
-  };
-  const auto same = [&](const std::vector<Tensor>& before) {
-    for (size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(SameBits(core->parameters()[i], before[i])) << "parameter " << i;
-  };
-  const auto fresh = copies();
-  core->ClampParameters();
-  same(fresh);
-  {
-    const torch::NoGradGuard no_grad;
-    for (Tensor& p : core->parameters()) p += 5 * torch::randn(p.sizes(), p.options());
-  }
-  core->ClampParameters();
-  const auto clamped = copies();
-  core->ClampParameters();
-  same(clamped);
 }
 
 TEST_P(EveryCore, AStateTellsWhatItHolds) {
@@ -439,14 +270,16 @@ TEST_P(EveryCore, ATraceShowsAsManyAsLive) {
         const Tensor seen = trace.layers[l].mask[row] > 0;
         EXPECT_EQ(seen.sum().item<int64_t>(), living[l][static_cast<size_t>(row)]) << "layer " << l << " row " << row;
         EXPECT_TRUE((trace.layers[l].age[row] > 0).logical_or(seen.logical_not()).all().item<bool>());
-        const double total = trace.layers[l].weights[row].sum().item<double>() / static_cast<double>(trace.layers[l].weights.size(1));
+        const double total =
+            trace.layers[l].weights[row].sum().item<double>() / static_cast<double>(trace.layers[l].weights.size(1));
         EXPECT_NEAR(total, seen.any().item<bool>() ? 1 : 0, 1e-12);
       }
   }
 }
 
 /// Names of every registered core, read when the tests are listed.
-INSTANTIATE_TEST_SUITE_P(Cores, EveryCore, testing::ValuesIn(CoreNames()), [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Cores, EveryCore, testing::ValuesIn(CoreNames()),
+                         [](const auto& param) { return param.param; });
 
 TEST(ThreadsEveryCore, ForwardOfOneCoreRunsOnSeveralThreads) {
   for (const CoreInfo& info : Cores()) {

@@ -15,8 +15,12 @@ namespace lethe::memory {
 class PublishedAdam {
  public:
   PublishedAdam(std::vector<torch::Tensor> parameters, const ReferenceCase& c)
-      : parameters_(std::move(parameters)), rate_(c.Get<double>("lr")), warmup_(c.Get<double>("lr_warmup")), clip_(c.Get<double>("grad_clip")) {
-    for (const torch::Tensor& p : parameters_) mean_.push_back(torch::zeros_like(p)), square_.push_back(torch::zeros_like(p));
+      : parameters_(std::move(parameters)),
+        rate_(c.Get<double>("lr")),
+        warmup_(c.Get<double>("lr_warmup")),
+        clip_(c.Get<double>("grad_clip")) {
+    for (const torch::Tensor& p : parameters_)
+      mean_.push_back(torch::zeros_like(p)), square_.push_back(torch::zeros_like(p));
   }
   /// Takes one step; gives the learning rate and the norm before clipping.
   std::pair<double, double> Step() {

@@ -1,5 +1,5 @@
-// Faults of the published code that ours must not have, each test named after one. Where every core could have the fault,
-// every core is asked.
+// Faults of the published code that ours must not have, each test named after one. Where every core could have the
+// fault, every core is asked.
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -42,10 +42,12 @@ TEST(PublishedBugs, ClockBeyondTwoToThe24IsAsExactAsAFreshOne) {
     for (const int64_t later : {kExactInFloat32, kExactInFloat32 * 1'000 + 7}) {
       const StatePtr late = Later(core, fresh, later);
       const CoreBlock block = RandomBlock(core, 3, 9, 0.05, 3, torch::kFloat);
-      const BlockOutput want = core.Forward(block.x, block.starts, fresh, 0, true), got = core.Forward(block.x, block.starts, late, 0, true);
+      const BlockOutput want = core.Forward(block.x, block.starts, fresh, 0, true),
+                        got = core.Forward(block.x, block.starts, late, 0, true);
       EXPECT_TRUE(SameBits(got.y, want.y));
       EXPECT_EQ(got.state->resident(), want.state->resident());
-      EXPECT_TRUE(SameBits(TakeCoreSteps(*core.Begin(late, 9), block).y, TakeCoreSteps(*core.Begin(fresh, 9), block).y));
+      EXPECT_TRUE(
+          SameBits(TakeCoreSteps(*core.Begin(late, 9), block).y, TakeCoreSteps(*core.Begin(fresh, 9), block).y));
     }
   });
 }
@@ -86,7 +88,8 @@ TEST(PublishedBugs, MemoriesOlderThanTwoToThe24StepsKeepTheirAgeInExpireSpan) {
 
 TEST(PublishedBugs, MemoriesOlderThanTwoToThe24StepsKeepTheirAgeInTransformerXl) {
   TransformerXlOptions options;
-  options.layers = 1, options.dim = 8, options.heads = 2, options.positions = 4, options.memory_length = kExactInFloat32 + 1;
+  options.layers = 1, options.dim = 8, options.heads = 2, options.positions = 4,
+  options.memory_length = kExactInFloat32 + 1;
   ExpectExactAges(TransformerXl(options));
 }
 
@@ -99,7 +102,8 @@ TEST(PublishedBugs, RowsThatExpireAtOtherRatesDoNotMatter) {
     const BlockOutput together = core.Forward(block.x, block.starts, core.Start(3), 0, true);
     std::vector<int64_t> stored(together.state->resident().size(), 0);
     for (int64_t row = 0; row < 3; ++row) {
-      const BlockOutput alone = core.Forward(block.x.slice(0, row, row + 1), block.starts.slice(0, row, row + 1), core.Start(1), 0, true);
+      const BlockOutput alone =
+          core.Forward(block.x.slice(0, row, row + 1), block.starts.slice(0, row, row + 1), core.Start(1), 0, true);
       ExpectClose(together.y[row], alone.y[0], 1e-12, "row " + std::to_string(row));
       for (size_t l = 0; l < stored.size(); ++l) stored[l] += alone.state->resident()[l];
     }
@@ -119,7 +123,8 @@ TEST(PublishedBugs, AnEpisodeThatEndsInsideABlockLeavesNothing) {
       ExpectClose(through.y.slice(1, at), fresh.y, 1e-12, "the new episode");
       EXPECT_EQ(through.state->resident(), fresh.state->resident());
       const CoreBlock next = RandomBlock(core, 2, 9, 0, 7);
-      ExpectClose(core.Forward(next.x, next.starts, through.state).y, core.Forward(next.x, next.starts, fresh.state).y, 1e-12, "the next block");
+      ExpectClose(core.Forward(next.x, next.starts, through.state).y, core.Forward(next.x, next.starts, fresh.state).y,
+                  1e-12, "the next block");
     }
   });
 }
@@ -134,16 +139,19 @@ void ExpectFiniteGradients(const Core& core, const BlockOutput& block) {
   Tensor loss = block.y.square().sum();
   if (block.aux_loss.defined()) loss = loss + block.aux_loss;
   loss.backward();
-  for (const Tensor& p : core.parameters()) EXPECT_TRUE(!p.grad().defined() || torch::isfinite(p.grad()).all().item<bool>());
+  for (const Tensor& p : core.parameters())
+    EXPECT_TRUE(!p.grad().defined() || torch::isfinite(p.grad()).all().item<bool>());
 }
 
 TEST(PublishedBugs, ARampOfOneWithSpansOfZeroSeesTheLastStepOnlyInAdaptiveSpan) {
   const AdaptiveSpan core(SmallAdaptive());
   BankedTransformer::LayerPasses passes;
-  const BlockOutput block = core.ForwardTraced(torch::randn({2, 9, 12}), torch::zeros({2, 9}, torch::kByte), core.Start(2), 0, true, &passes);
+  const BlockOutput block =
+      core.ForwardTraced(torch::randn({2, 9, 12}), torch::zeros({2, 9}, torch::kByte), core.Start(2), 0, true, &passes);
   EXPECT_EQ(block.living.max[0], 1);
   EXPECT_EQ(block.state->resident()[0], 2);
-  ExpectClose(passes[0].detail.weights.diagonal(-1, 2, 3), torch::ones({2, 2, 8}), 1e-6, "the only key in reach gets everything");
+  ExpectClose(passes[0].detail.weights.diagonal(-1, 2, 3), torch::ones({2, 2, 8}), 1e-6,
+              "the only key in reach gets everything");
   ExpectFiniteGradients(core, block);
 }
 
@@ -158,7 +166,8 @@ TEST(PublishedBugs, SaturatedRatiosSeeTheWholeWindowAndKeepGradientsFinite) {
       Tensor(core.layers()[0].span_ratio).fill_(1e6);
     }
     core.ClampParameters();
-    const BlockOutput block = core.Forward(torch::randn({2, 25, 12}), torch::zeros({2, 25}, torch::kByte), core.Start(2), 0, true);
+    const BlockOutput block =
+        core.Forward(torch::randn({2, 25, 12}), torch::zeros({2, 25}, torch::kByte), core.Start(2), 0, true);
     EXPECT_EQ(block.living.max[0], 10) << "ages 1 to L";
     EXPECT_EQ(block.state->resident()[0], 20);
     ExpectFiniteGradients(core, block);
@@ -172,9 +181,11 @@ TEST(PublishedBugs, SpansSaturatedEitherWayKeepGradientsFiniteWithARampOfOne) {
     const ExpireSpan core = RandomMemory(options, 8, torch::kFloat);
     {
       const torch::NoGradGuard no_grad;
-      for (const TransformerLayer& layer : core.layers()) Tensor(layer.span).zero_(), Tensor(layer.span_bias).fill_(bias);
+      for (const TransformerLayer& layer : core.layers())
+        Tensor(layer.span).zero_(), Tensor(layer.span_bias).fill_(bias);
     }
-    const BlockOutput block = core.Forward(torch::randn({2, 40, 12}), torch::zeros({2, 40}, torch::kByte), core.Start(2), 0, true);
+    const BlockOutput block =
+        core.Forward(torch::randn({2, 40, 12}), torch::zeros({2, 40}, torch::kByte), core.Start(2), 0, true);
     EXPECT_EQ(block.living.max[0], bias > 0 ? 24 : 0);
     EXPECT_EQ(block.state->resident()[0], bias > 0 ? 2 * 24 : 0);
     ExpectFiniteGradients(core, block);

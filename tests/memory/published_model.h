@@ -40,7 +40,8 @@ class PublishedModel {
     const auto all = [&](const char* name, const torch::Tensor& p) { weights.push_back({name, p, 0, p.size(0)}); };
     all("key_pe", core.position_keys());
     all("embed.weight", embed), all("output.weight", output), all("output.bias", output_bias);
-    if (options.pre_norm) all("out_norm.weight", core.stack().out_norm()), all("out_norm.bias", core.stack().out_norm_bias());
+    if (options.pre_norm)
+      all("out_norm.weight", core.stack().out_norm()), all("out_norm.bias", core.stack().out_norm_bias());
     Load(c);
   }
 

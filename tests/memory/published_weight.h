@@ -30,7 +30,9 @@ using PublishedWeights = std::vector<PublishedWeight>;
 /// The one table of names: published weights of a layer and where they live in ours. Published linear weights carry
 /// the suffix `.weight`; keys and values are one parameter here.
 inline void AddLayerWeights(const std::string& prefix, const TransformerLayer& layer, PublishedWeights& weights) {
-  const auto all = [&](const char* name, const torch::Tensor& p) { weights.push_back({prefix + name, p, 0, p.size(0)}); };
+  const auto all = [&](const char* name, const torch::Tensor& p) {
+    weights.push_back({prefix + name, p, 0, p.size(0)});
+  };
   const int64_t width = layer.query.size(0);
   all("query.weight", layer.query);
   weights.push_back({prefix + "key.weight", layer.key_value, 0, width});
@@ -43,7 +45,8 @@ inline void AddLayerWeights(const std::string& prefix, const TransformerLayer& l
   if (layer.span.defined()) all("span.weight", layer.span), all("span.bias", layer.span_bias);
   if (!layer.span_ratio.defined()) return;
   const int64_t heads = layer.span_ratio.size(0);
-  weights.push_back({prefix + "span_ratio", layer.span_ratio, 0, heads, heads > 1 ? std::vector<int64_t>{heads, 1, 1} : std::vector<int64_t>{}});
+  weights.push_back({prefix + "span_ratio", layer.span_ratio, 0, heads,
+                     heads > 1 ? std::vector<int64_t>{heads, 1, 1} : std::vector<int64_t>{}});
 }
 
 }  // namespace lethe::memory

@@ -58,7 +58,8 @@ TEST(RecurrentCore, LstmIsTorchsLstm) {
   for (size_t l = 0; l < 2; ++l) {
     const std::string end = "_l" + std::to_string(l);
     const RecurrentCore::Layer& layer = core.layers()[l];
-    weights["weight_ih" + end].copy_(theirs_order(layer.input)), weights["weight_hh" + end].copy_(theirs_order(layer.hidden));
+    weights["weight_ih" + end].copy_(theirs_order(layer.input)),
+        weights["weight_hh" + end].copy_(theirs_order(layer.hidden));
     weights["bias_ih" + end].copy_(theirs_order(layer.input_bias)), weights["bias_hh" + end].zero_();
   }
   const Tensor x = Input();
@@ -74,7 +75,8 @@ std::vector<Tensor> Differentiate(const RecurrentCore& core, bool plain) {
   const Tensor keep = (torch::rand({kSteps, kRows, 1}) > 0.2).to(torch::kDouble);
   std::vector<Tensor> before, leaves = {inputs, layer.hidden};
   const size_t carried = gates == 4 * kDim ? 2 : 1;
-  for (size_t i = 0; i < carried; ++i) before.push_back(torch::randn({kRows, kDim}, torch::kDouble).requires_grad_(true)), leaves.push_back(before.back());
+  for (size_t i = 0; i < carried; ++i)
+    before.push_back(torch::randn({kRows, kDim}, torch::kDouble).requires_grad_(true)), leaves.push_back(before.back());
   if (layer.hidden_bias.defined()) leaves.push_back(layer.hidden_bias);
   const auto all = plain ? core.RunPlain(layer, inputs, keep, before) : core.Run(layer, inputs, keep, before);
   const auto gradients = torch::autograd::grad({(all[0] * torch::randn(all[0].sizes(), torch::kDouble)).sum()}, leaves);

@@ -8,7 +8,8 @@
 
 namespace lethe::memory {
 
-/// Steps from the block's first query back to each memory, the published `distance`: bank, then 0, -1, .. for the block.
+/// Steps from the block's first query back to each memory, the published `distance`: bank, then 0, -1, .. for the
+/// block.
 inline torch::Tensor Distances(const BankedState& state, const Bank& bank, int64_t steps) {
   const torch::Tensor age = state.clock().unsqueeze(1) - bank.time.view({state.rows(), -1});
   return torch::cat({age, -torch::arange(steps, torch::kLong).expand({state.rows(), steps})}, 1);

@@ -55,7 +55,8 @@ class ReferenceCase {
  private:
   const std::string& Metadata(const std::string& key) const {
     const auto found = file_->metadata().find(key);
-    if (found == file_->metadata().end()) throw std::runtime_error(file_->path() + ": the metadata has no `" + key + "`");
+    if (found == file_->metadata().end())
+      throw std::runtime_error(file_->path() + ": the metadata has no `" + key + "`");
     return found->second;
   }
 
@@ -90,7 +91,8 @@ struct ReferencePair {
 
 /// Cases of one family of models and one kind (attn, model or train) in one number format. Numbers to compare with are
 /// always those computed in float64, where the folder has them.
-inline std::vector<ReferencePair> ReferencePairs(ReferenceFamily family, const std::string& kind, const std::string& format) {
+inline std::vector<ReferencePair> ReferencePairs(ReferenceFamily family, const std::string& kind,
+                                                 const std::string& format) {
   std::vector<ReferencePair> pairs;
   for (const ReferenceCase& given : ReferenceCases(format)) {
     if (given.family() != family || given.kind() != kind) continue;

@@ -32,7 +32,8 @@ class ReferenceCheck {
     EXPECT_TRUE(torch::equal(got, expected_.Find(name))) << expected_.name() << ": " << name;
   }
   bool Has(const std::string& name) const { return expected_.Has(name); }
-  void Gradients(const std::string& group, const std::vector<torch::Tensor>& gradients, const PublishedWeights& weights) {
+  void Gradients(const std::string& group, const std::vector<torch::Tensor>& gradients,
+                 const PublishedWeights& weights) {
     for (size_t i = 0; i < weights.size(); ++i)
       if (expected_.Has(group + "." + weights[i].name)) Close(group + "." + weights[i].name, gradients[i]);
   }
@@ -42,12 +43,14 @@ class ReferenceCheck {
     worst << worst_;
     testing::Test::RecordProperty(expected_.name() + "_worst_error", worst.str());
     for (const configs::TensorView& view : expected_.tensors())
-      EXPECT_TRUE(IsGiven(view.name) || seen_.contains(view.name)) << expected_.name() << ": " << view.name << " was not checked";
+      EXPECT_TRUE(IsGiven(view.name) || seen_.contains(view.name))
+          << expected_.name() << ": " << view.name << " was not checked";
   }
 
  private:
   static bool IsGiven(const std::string& name) {
-    return name.starts_with("weight.") || name == "text" || name == "noise" || name == "inputs" || name == "grad_outputs";
+    return name.starts_with("weight.") || name == "text" || name == "noise" || name == "inputs" ||
+           name == "grad_outputs";
   }
 
   const ReferenceCase& expected_;

@@ -31,18 +31,21 @@ struct CompressiveFamily {
   static void Prepare(Compressive&, const ReferenceCase&, int64_t) {}
   static Tensor AuxPerSample(const ReferenceCase&, const BlockOutput&) { return {}; }
   static Tensor Aux(const ReferenceCase&, const BlockOutput&) { return {}; }
-  static void CheckLayer(ReferenceCheck& check, const std::string& prefix, const Compressive&, const StatePtr&, const StatePtr& after,
-                         size_t layer, const Compressive::LayerPass& pass) {
+  static void CheckLayer(ReferenceCheck& check, const std::string& prefix, const Compressive&, const StatePtr&,
+                         const StatePtr& after, size_t layer, const Compressive::LayerPass& pass) {
     check.Close(prefix + "attn", pass.weights);
     check.Close(prefix + "cache_after", LayerState(after, layer).steps);
     // Behind whole groups the oldest of our C + 1 slots is out of sight; the published memory has dropped it.
     check.Close(prefix + "compressed_after", LayerState(after, layer).slots.slice(1, 1));
   }
   static int64_t Kept(const StatePtr& state, size_t layer) { return LayerState(state, layer).steps.size(1); }
-  static double MeanSpan(const Compressive& core, const BlockOutput&, size_t) { return static_cast<double>(core.options().memory_length); }
+  static double MeanSpan(const Compressive& core, const BlockOutput&, size_t) {
+    return static_cast<double>(core.options().memory_length);
+  }
   static void CheckFinal(ReferenceCheck& check, const std::string& layer_name, const StatePtr& state, size_t layer) {
     check.Close("final_cache." + layer_name, LayerState(state, layer).steps);
-    if (check.Has("final_compressed." + layer_name)) check.Close("final_compressed." + layer_name, LayerState(state, layer).slots.slice(1, 1));
+    if (check.Has("final_compressed." + layer_name))
+      check.Close("final_compressed." + layer_name, LayerState(state, layer).slots.slice(1, 1));
   }
 };
 

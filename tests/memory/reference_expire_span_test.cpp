@@ -1,6 +1,6 @@
 // Expire-Span in published mode against numbers computed by the paper's official implementation.
-// tests/data/reference holds a case of each kind; LETHE_REFERENCE_DIR names another folder with files of the same format,
-// of any sizes. Everything a file holds is compared, and ExpectAllSeen says so.
+// tests/data/reference holds a case of each kind; LETHE_REFERENCE_DIR names another folder with files of the same
+// format, of any sizes. Everything a file holds is compared, and ExpectAllSeen says so.
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -33,11 +33,12 @@ struct ExpireSpanFamily {
   }
   /// alpha / (R M) turns sums of remaining spans into the published span loss.
   static Tensor AuxPerSample(const ReferenceCase& c, const BlockOutput& output) {
-    return output.ramp_sum * (c.Get<double>("expire_span_loss") / (c.Get<double>("expire_span_ramp") * c.Get<double>("mem_sz")));
+    return output.ramp_sum *
+           (c.Get<double>("expire_span_loss") / (c.Get<double>("expire_span_ramp") * c.Get<double>("mem_sz")));
   }
   static Tensor Aux(const ReferenceCase& c, const BlockOutput& output) { return AuxPerSample(c, output).mean(); }
-  static void CheckLook(ReferenceCheck& check, const std::string& prefix, const ExpireSpan& core, const StatePtr& before, size_t layer,
-                        const BankedTransformer::LayerPass& pass) {
+  static void CheckLook(ReferenceCheck& check, const std::string& prefix, const ExpireSpan& core,
+                        const StatePtr& before, size_t layer, const BankedTransformer::LayerPass& pass) {
     const int64_t steps = pass.span.size(1);
     const BankedState& state = AsBankedState(before);
     const Tensor distance = Distances(state, state.banks()[layer], steps);
@@ -47,20 +48,25 @@ struct ExpireSpanFamily {
     const Tensor query = torch::arange(steps, torch::kDouble).view({1, steps, 1});
     check.Equal(prefix + "distance", distance);
     check.Close(prefix + "span", span);
-    check.Close(prefix + "mask", MaskOf((span.detach().clamp_max(constants.shorten) - distance).unsqueeze(1) - query, constants.ramp));
+    check.Close(prefix + "mask",
+                MaskOf((span.detach().clamp_max(constants.shorten) - distance).unsqueeze(1) - query, constants.ramp));
     check.Close(prefix + "attn", pass.detail.weights);
   }
-  static void CheckLayer(ReferenceCheck& check, const std::string& prefix, const ExpireSpan& core, const StatePtr& before,
-                         const StatePtr& after, size_t layer, const BankedTransformer::LayerPass& pass) {
+  static void CheckLayer(ReferenceCheck& check, const std::string& prefix, const ExpireSpan& core,
+                         const StatePtr& before, const StatePtr& after, size_t layer,
+                         const BankedTransformer::LayerPass& pass) {
     CheckLook(check, prefix, core, before, layer, pass);
     check.Close(prefix + "cache_after", KeptHidden(after, layer));
     check.Equal(prefix + "distance_after", Distances(AsBankedState(after), AsBankedState(after).banks()[layer], 0));
   }
   static int64_t Kept(const StatePtr& state, size_t layer) { return AsBankedState(state).banks()[layer].longest; }
-  static Tensor MeanSpan(const ExpireSpan&, const BlockOutput& output, size_t layer) { return output.spans[layer].mean(); }
+  static Tensor MeanSpan(const ExpireSpan&, const BlockOutput& output, size_t layer) {
+    return output.spans[layer].mean();
+  }
   static void CheckFinal(ReferenceCheck& check, const std::string& layer_name, const StatePtr& state, size_t layer) {
     check.Close("final_cache." + layer_name, KeptHidden(state, layer));
-    check.Equal("final_distance." + layer_name, Distances(AsBankedState(state), AsBankedState(state).banks()[layer], 0));
+    check.Equal("final_distance." + layer_name,
+                Distances(AsBankedState(state), AsBankedState(state).banks()[layer], 0));
   }
 };
 
@@ -88,7 +94,8 @@ void RunAttention(const ReferencePair& pair, torch::Dtype dtype, double toleranc
   for (int64_t k = 0; k < c.blocks(); ++k) {
     const Tensor x = c.Find("inputs")[k].to(dtype).requires_grad_(true);
     BankedTransformer::LayerPasses passes;
-    const BlockOutput block = model.core.ForwardTraced(x, torch::zeros({x.size(0), x.size(1)}, torch::kByte), state, 0, false, &passes);
+    const BlockOutput block =
+        model.core.ForwardTraced(x, torch::zeros({x.size(0), x.size(1)}, torch::kByte), state, 0, false, &passes);
     const Tensor aux = ExpireSpanFamily::AuxPerSample(c, block);
     const Tensor objective = (passes[0].attention * c.Find("grad_outputs")[k].to(dtype)).sum() + aux.mean();
     objective.backward();

@@ -69,7 +69,8 @@ struct ReferenceRun {
     const torch::Tensor tokens = Tokens(c, k, 0);
     Family::Prepare(model.core, c, k);
     Block b;
-    b.output = model.core.ForwardTraced(model.Embed(tokens), torch::zeros(tokens.sizes(), torch::kByte), state, 0, true, &b.passes);
+    b.output = model.core.ForwardTraced(model.Embed(tokens), torch::zeros(tokens.sizes(), torch::kByte), state, 0, true,
+                                        &b.passes);
     b.logits = model.Logits(b.output.y);
     b.loss = torch::nn::functional::cross_entropy(b.logits.flatten(0, 1), Tokens(c, k, 1).flatten());
     b.aux = Family::Aux(c, b.output);
@@ -84,11 +85,13 @@ struct ReferenceRun {
     const std::vector<uint8_t> no_start(static_cast<size_t>(x.size(0)), 0);
     const auto stepper = model.core.Begin(state, x.size(1));
     std::vector<torch::Tensor> logits;
-    for (int64_t t = 0; t < x.size(1); ++t) logits.push_back(model.Logits(stepper->Step(x.select(1, t).contiguous(), no_start.data())));
+    for (int64_t t = 0; t < x.size(1); ++t)
+      logits.push_back(model.Logits(stepper->Step(x.select(1, t).contiguous(), no_start.data())));
     return torch::stack(logits, 1);
   }
 
-  static void CheckBlock(ReferenceCheck& check, const ReferenceCase& c, int64_t k, const Model& model, const StatePtr& before, const Block& b) {
+  static void CheckBlock(ReferenceCheck& check, const ReferenceCase& c, int64_t k, const Model& model,
+                         const StatePtr& before, const Block& b) {
     const std::string block = BlockOf(k);
     for (size_t l = 0; l < b.passes.size(); ++l) {
       const std::string prefix = block + LayerOf(l) + ".";
@@ -128,7 +131,8 @@ struct ReferenceRun {
     const int64_t steps = c.blocks(), layers = model.core.options().layers;
     const auto per_step = [&] { return torch::zeros({steps}, torch::kDouble); };
     torch::Tensor loss = per_step(), aux = per_step(), rate = per_step(), norm = per_step();
-    torch::Tensor kept = torch::zeros({steps, layers}, torch::kLong), mean_span = torch::zeros({steps, layers}, torch::kDouble);
+    torch::Tensor kept = torch::zeros({steps, layers}, torch::kLong),
+                  mean_span = torch::zeros({steps, layers}, torch::kDouble);
     StatePtr state = model.core.Start(c.batch());
     for (int64_t k = 0; k < steps; ++k) {
       const Block b = RunBlock(model, c, k, state);
@@ -144,7 +148,8 @@ struct ReferenceRun {
       }
       state = b.output.state;
     }
-    check.Close("step.loss", loss), check.Close("step.lr", rate), check.Close("step.grad_norm", norm), check.Equal("step.mem_len", kept);
+    check.Close("step.loss", loss), check.Close("step.lr", rate), check.Close("step.grad_norm", norm),
+        check.Equal("step.mem_len", kept);
     if (check.Has("step.aux")) check.Close("step.aux", aux);
     if (check.Has("step.mean_span")) check.Close("step.mean_span", mean_span);
     for (const PublishedWeight& w : model.weights) check.Close("final." + w.name, w.value());

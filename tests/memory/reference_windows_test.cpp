@@ -42,7 +42,9 @@ struct TransformerXlFamily : WindowFamily {
     check.Close(prefix + "attn", WindowWeights(pass.detail.weights, core.options().memory_length));
     check.Close(prefix + "cache_after", KeptHidden(after, layer));
   }
-  static double MeanSpan(const TransformerXl& core, const BlockOutput&, size_t) { return static_cast<double>(core.options().memory_length); }
+  static double MeanSpan(const TransformerXl& core, const BlockOutput&, size_t) {
+    return static_cast<double>(core.options().memory_length);
+  }
 };
 
 struct AdaptiveSpanFamily : WindowFamily {

@@ -35,7 +35,8 @@ TEST(TransformerXl, SeesAgesOneToL) {
   const TransformerXl core(options);
   const Tensor weights = WeightsOf(core, core.Start(1), 12, 0);
   for (int64_t t = 0; t < 12; ++t)
-    for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(weights[t][i].item<float>() > 0, t - i >= 1 && t - i <= 5) << t << " sees " << i;
+    for (int64_t i = 0; i < 12; ++i)
+      EXPECT_EQ(weights[t][i].item<float>() > 0, t - i >= 1 && t - i <= 5) << t << " sees " << i;
 }
 
 TEST(TransformerXl, KeepsTheLastStepsOfTheEpisode) {
@@ -138,6 +139,28 @@ TEST(AdaptiveSpan, PublishedWindowAndCache) {
   const Tensor x = torch::randn({1, 16, 12});
   EXPECT_EQ(all.Forward(x, NoStarts(1, 16), all.Start(1), 0, true).state->resident()[0], 1'000);
   EXPECT_EQ(cached.Forward(x, NoStarts(1, 16), cached.Start(1), 0, true).state->resident()[0], 104 + 64);
+}
+
+/// A published window that grows faster than its cache finds zero vectors there.
+TEST(AdaptiveSpan, APublishedCacheThatIsTooShortIsFilledWithZeros) {
+  const torch::NoGradGuard no_grad;
+  AdaptiveSpanOptions options = Adaptive(0.0955);
+  options.span_limit = 1'000, options.positions = 8, options.published = true, options.cache = true,
+  options.pre_norm = true;
+  const AdaptiveSpan core(options);
+  const Tensor x = torch::randn({2, 16, 12});
+  const StatePtr cached = core.Forward(x, NoStarts(2, 16), core.Start(2), 0, true).state;
+  SetRatios(core, {0.9F, 0.5F});
+  TensorMap filled = cached->Save();
+  const int64_t window = 1'000 - core.Trim(core.layers()[0]), kept = cached->resident()[0] / 2;
+  ASSERT_LT(kept, window);
+  filled["layer0.hidden"] =
+      torch::constant_pad_nd(filled.at("layer0.hidden").view({2, kept, 12}), {0, 0, window - kept, 0}).flatten(0, 1);
+  filled["layer0.time"] = torch::arange(16 - window, 16, torch::kLong).repeat({2});
+  filled["layer0.count"] = torch::full({2}, window, torch::kLong);
+  const Tensor next = torch::randn({2, 16, 12});
+  ExpectClose(core.Forward(next, NoStarts(2, 16), cached).y,
+              core.Forward(next, NoStarts(2, 16), core.Restore(filled)).y, 1e-6, "y");
 }
 
 }  // namespace
