@@ -6,4 +6,7 @@ namespace lethe::tools {
 /// for about `seconds`; median over the products, floating-point operations per second of all threads together.
 double MeasureMatrixRate(int threads, double seconds);
 
+/// The same of one thread, per second of CPU time; bfloat16: of such matrices, as the machine multiplies them best.
+double MeasureMatrixRatePerCpuSecond(double seconds, bool bfloat16 = false);
+
 }  // namespace lethe::tools
