@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "configs/nearest.h"
 #include "tools/bench_envs.h"
+#include "tools/bench_memory.h"
 #include "tools/bench_train.h"
 
 namespace lethe::tools {
@@ -17,38 +22,70 @@ lethe bench train           trains on Corridor-v0 without writing anything and t
                             wall time, sampled and learnt. Spans are pinned, so that every layer holds 8, 32 and 190
                             living memories in turn. The arithmetic of a step is counted; `of limit` is its rate as a
                             share of what plain float32 matrix products reach on the same threads right before.
+lethe bench memory [ROWS ...]
+                            trains a character model on noise, from a state in which memories have long lived and died:
+                            4 layers, width 256, 4 heads, blocks of 256, 8 rows, span limit 4096, ramp 64. Rows:
+                              spans     all spans at 10, 50 and 100 % of the limit; Transformer-XL with all of it
+                              uneven    one row of eight at 100 %, the others at 10 %
+                              long      sixteen times the limit with as many living memories
+                              bfloat16  half the bits
+                              step      microseconds of a step while acting
+                            `published` is the published algorithm, operator by operator. Characters are per second of
+                            CPU time; `saved` is what forward keeps for backward. Arithmetic is counted over living
+                            memories; `of` is its share of what matrix products reach in between. Default: all rows.
+                            --core NAME measures another core, with its options as memory.key=value.
 
 Examples:
   lethe bench envs
   lethe bench envs Corridor-v0 --batch 4096 --threads 1 --json
-  lethe bench train --seconds 30 --json train.num_envs=128)";
+  lethe bench train --seconds 30 --json train.num_envs=128
+  lethe bench memory spans uneven
+  lethe bench memory --core gru memory.dim=512)";
 
 const std::vector<Flag> kFlags = {
-    {"seconds", "S", "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 measurements"},
-    {"batch", "N", "envs: environments that a thread steps together; default 1024"},
-    {"threads", "N", "envs: only so many threads; default: a row for 1, and one for every core"},
+    {"seconds", "S", "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 measurements; memory: 4"},
+    {"batch", "N", "envs: environments that a thread steps together, default 1024; memory: rows, default 8"},
+    {"threads", "N", "envs: only so many threads, default: a row for 1, and one for every core; memory: default 1"},
     {"living", "N", "train: only this number of living memories per layer, 1..245"},
+    {"core", "NAME", "memory: kind of memory, default expire_span"},
+    {"block", "N", "memory: characters of a row in one update, default 256"},
     {"json", "", "print one JSON object per line"},
 };
 
+/// A benchmark and the flags that not all of them have.
+struct Benchmark {
+  std::string name;
+  std::vector<std::string> flags;
+  int (*run)(const CommandLine&);
+};
+
+const std::vector<Benchmark>& Benchmarks() {
+  static const std::vector<Benchmark> all = {{"envs", {"batch", "threads"}, BenchEnvs},
+                                             {"memory", {"batch", "threads", "core", "block"}, BenchMemory},
+                                             {"train", {"living"}, BenchTrain}};
+  return all;
+}
+
 int RunBench(const CommandLine& line) {
   const std::string what = line.words().empty() ? "" : line.words()[0];
-  const bool is_train = what == "train";
-  if (!is_train && what != "envs") {
-    const std::string near = configs::DidYouMean(what, {"envs", "train"});
-    throw UserError("bench needs the name of a benchmark; allowed: envs, train" + near);
+  std::vector<std::string> names;
+  for (const Benchmark& benchmark : Benchmarks()) {
+    names.push_back(benchmark.name);
+    if (benchmark.name != what) continue;
+    for (const char* flag : {"batch", "threads", "living", "core", "block"})
+      if (line.Has(flag) && std::find(benchmark.flags.begin(), benchmark.flags.end(), flag) == benchmark.flags.end())
+        throw UserError(fmt::format("--{} does not belong to `lethe bench {}`", flag, what));
+    return benchmark.run(line);
   }
-  for (const char* flag : {"batch", "threads", "living"})
-    if (line.Has(flag) && is_train != (std::string(flag) == "living"))
-      throw UserError(fmt::format("--{} does not belong to `lethe bench {}`", flag, what));
-  return is_train ? BenchTrain(line) : BenchEnvs(line);
+  throw UserError(fmt::format("bench needs the name of a benchmark; allowed: {}{}", fmt::join(names, ", "),
+                              configs::DidYouMean(what, names)));
 }
 
 }  // namespace
 
 Command BenchCommand() {
   return {"bench",
-          "envs [ID ...] [flags] | train [key=value ...] [flags]",
+          "envs [ID ...] | memory [ROWS ...] | train [key=value ...] [flags]",
           "speed, against what the machine can do",
           kDetails,
           kFlags,

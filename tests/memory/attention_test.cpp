@@ -21,9 +21,17 @@ using torch::Tensor;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
+/// More queries than a panel, more keys than a tile, heads of more than one vector and a rest.
+AttentionSizes TiledSizes() {
+  AttentionSizes sizes;
+  sizes.rows = 2, sizes.queries = 70, sizes.block = 75, sizes.head_dim = 20, sizes.positions = 75, sizes.longest = 300;
+  sizes.span_limit = 400, sizes.age_limit = 400, sizes.episode_start = 0.01, sizes.constants.ramp = 30;
+  return sizes;
+}
+
 /// Sizes that differ in what kernels are sensitive to: vector widths, M against T, ages, published constants.
 std::vector<AttentionSizes> ManySizes() {
-  std::vector<AttentionSizes> sizes(8);
+  std::vector<AttentionSizes> sizes(12);
   sizes[1].queries = 1, sizes[1].block = 7;                                       // a step late in an unroll
   sizes[2].queries = 3, sizes[2].block = 6, sizes[2].constants = {2, 4, 0.02, 6};  // published constants, enlarged
   sizes[3].head_dim = 20, sizes[3].heads = 3, sizes[3].positions = 40, sizes[3].queries = sizes[3].block = 17;
@@ -31,6 +39,10 @@ std::vector<AttentionSizes> ManySizes() {
   sizes[5].head_dim = 1, sizes[5].heads = 1, sizes[5].positions = 1, sizes[5].constants.ramp = 1, sizes[5].span_limit = 2;
   sizes[6].age_limit = 131'072, sizes[6].span_limit = 131'072, sizes[6].constants.ramp = 1'000, sizes[6].slack = 3;
   sizes[7].longest = 1, sizes[7].span_limit = 0.5, sizes[7].constants.ramp = 1.5, sizes[7].episode_start = 0.5;
+  sizes[8].constants.window = 6, sizes[9].constants.window = 6, sizes[9].constants.least_mask = 1e-3;
+  sizes[10] = TiledSizes();
+  sizes[11] = TiledSizes();
+  sizes[11].constants = {2, 30, 0.01, 250, 200, 1e-4};  // a window, a least mask and shortened spans at once
   return sizes;
 }
 
@@ -38,7 +50,7 @@ std::vector<AttentionCase> ManyCases() {
   std::vector<AttentionCase> cases;
   uint64_t seed = 1;
   for (const AttentionSizes& sizes : ManySizes())
-    for (int i = 0; i < 3; ++i) cases.push_back(RandomCase(seed++, sizes));
+    for (int i = 0; i < (sizes.queries > 32 ? 1 : 3); ++i) cases.push_back(RandomCase(seed++, sizes));
   return cases;
 }
 
@@ -158,15 +170,18 @@ TEST(ExpireAttention, ExpiredKeysAndSlackAreNeverRead) {
   int64_t gone = 0;
   for (AttentionSizes sizes : ManySizes()) {
     sizes.slack = 2;
-    AttentionCase c = RandomCase(7, sizes);
+    const AttentionCase c = RandomCase(7, sizes);
+    std::vector<std::pair<double, AttentionCase>> poisoned;
+    for (const double value : {1e30, kInfinite, -kInfinite, std::nan("")}) {
+      poisoned.emplace_back(value, c);
+      gone += Poison(poisoned.back().second, value);
+    }
     for (const Isa isa : RunnableBuilds()) {
       const IsaScope scope(isa);
       for (const auto dtype : {torch::kFloat, torch::kDouble}) {
         const AttentionResult want = Differentiate(c, dtype, Fused);
-        for (const double value : {1e30, kInfinite, -kInfinite, std::nan("")}) {
-          AttentionCase poisoned = c;
-          gone += Poison(poisoned, value);
-          const AttentionResult got = Differentiate(poisoned, dtype, Fused);
+        for (const auto& [value, spoilt] : poisoned) {
+          const AttentionResult got = Differentiate(spoilt, dtype, Fused);
           EXPECT_TRUE(SameBits(got.output.out, want.output.out));
           EXPECT_TRUE(SameBits(got.output.ramp_sum, want.output.ramp_sum));
           EXPECT_TRUE(SameBits(got.output.living, want.output.living));
@@ -260,6 +275,136 @@ TEST(ExpireAttention, TheLastLivingStepDoesNotDependOnTheBlock) {
   }
 }
 
+/// Root of the mean square difference from `want`, relative to 1 + max|want|.
+double MeanError(const Tensor& got, const Tensor& want) {
+  const double scale = 1 + (want.numel() > 0 ? want.abs().max().item<double>() : 0);
+  return want.numel() == 0 ? 0 : ((got.to(torch::kDouble) - want) / scale).square().mean().sqrt().item<double>();
+}
+
+/// Against float64 on the same rounded numbers, the kernel in bfloat16 errs at most twice as much as tensor operators.
+TEST(ExpireAttention, Bfloat16IsAsExactAsTensorOperators) {
+  for (AttentionSizes sizes : {AttentionSizes{}, TiledSizes()}) {
+    AttentionCase c = RandomCase(29, sizes).As(torch::kBFloat16).As(torch::kDouble);
+    c.grad_out = c.grad_out.to(torch::kBFloat16).to(torch::kDouble);
+    const AttentionResult want = Differentiate(c, torch::kDouble, Dense);
+    const AttentionResult plain = Differentiate(c, torch::kBFloat16, Dense);
+    for (const Isa isa : RunnableBuilds()) {
+      const IsaScope scope(isa);
+      const AttentionResult got = Differentiate(c, torch::kBFloat16, Fused);
+      EXPECT_EQ(got.output.out.scalar_type(), torch::kBFloat16);
+      EXPECT_TRUE(torch::equal(got.output.living, want.output.living));
+      const double out = MeanError(got.output.out, want.output.out);
+      EXPECT_LE(out, 2 * MeanError(plain.output.out, want.output.out));
+      EXPECT_LT(out, 0.01);
+      for (size_t i = 0; i < want.gradients.size(); ++i)
+        EXPECT_LE(MeanError(got.gradients[i], want.gradients[i]), 2 * MeanError(plain.gradients[i], want.gradients[i]) + 1e-9)
+            << AttentionCase::LeafNames()[i];
+    }
+  }
+}
+
+TEST(ThreadsExpireAttention, GiveTheSameBits) {
+  AttentionSizes sizes = TiledSizes();
+  sizes.rows = 7, sizes.longest = 90;
+  const AttentionCase c = RandomCase(31, sizes);
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const AttentionResult want = Differentiate(c, torch::kFloat, Fused);
+  for (const int threads : {2, 4}) {
+    at::set_num_threads(threads);
+    const AttentionResult got = Differentiate(c, torch::kFloat, Fused);
+    EXPECT_TRUE(SameBits(got.output.out, want.output.out)) << threads;
+    EXPECT_TRUE(SameBits(got.output.ramp_sum, want.output.ramp_sum)) << threads;
+    for (size_t i = 0; i < want.gradients.size(); ++i)
+      EXPECT_TRUE(SameBits(got.gradients[i], want.gradients[i])) << threads << " " << AttentionCase::LeafNames()[i];
+  }
+  at::set_num_threads(before);
+}
+
+// Dropout.
+
+AttentionCase WithDropout(AttentionCase c, double dropout, uint64_t seed) {
+  c.sizes.constants.dropout = dropout, c.sizes.constants.dropout_seed = seed;
+  return c;
+}
+
+/// Weights behind dropout, which AttentionOutput::weights does not show: values that name their key by a one, so that
+/// the output is the row of weights. [B, heads, Tq, head_dim]
+Tensor DroppedWeights(AttentionCase c) {
+  const AttentionSizes& s = c.sizes;
+  const Tensor names = torch::eye(s.head_dim, torch::kDouble).repeat({1, s.heads});
+  c.v = names.slice(0, c.bank.longest, c.bank.longest + s.block).expand({s.rows, s.block, -1}).contiguous();
+  c.bank.v = torch::zeros_like(c.bank.v);
+  for (int64_t row = 0; row < s.rows; ++row) {
+    const int64_t begin = c.bank.begin[row].item<int64_t>(), count = c.bank.count[row].item<int64_t>();
+    c.bank.v.slice(0, begin, begin + count).copy_(names.slice(0, 0, count));
+  }
+  return Fused(c).out.view({s.rows, s.queries, s.heads, s.head_dim}).transpose(1, 2);
+}
+
+AttentionCase DropoutCase() {
+  AttentionSizes sizes;
+  sizes.rows = 6, sizes.queries = sizes.block = 30, sizes.longest = 34, sizes.head_dim = 64, sizes.span_limit = 60;
+  sizes.age_limit = 60, sizes.episode_start = 0;
+  AttentionCase c = RandomCase(37, sizes);
+  c.q = c.q / 8;
+  return c;
+}
+
+/// Weights are kept and scaled, or zero; as many as asked for; seed 0 keeps all.
+TEST(ExpireAttentionDropout, ZeroesTheShareAskedForAndScalesTheRest) {
+  const AttentionCase c = DropoutCase();
+  const Tensor plain = DroppedWeights(c), weights = Fused(c).weights;
+  ExpectClose(plain.slice(3, 0, weights.size(3)), weights, 1e-14, "weights without dropout");
+  EXPECT_TRUE(SameBits(DroppedWeights(WithDropout(c, 0.3, 0)), plain));
+  for (const double dropout : {0.1, 0.3, 0.5}) {
+    const Tensor dropped = DroppedWeights(WithDropout(c, dropout, 12345)), kept = dropped != 0;
+    ExpectClose(dropped, torch::where(kept, plain / (1 - dropout), 0), 1e-14, "weights that are kept");
+    const double alive = (plain > 0).sum().item<double>(), share = kept.sum().item<double>() / alive;
+    EXPECT_NEAR(share, 1 - dropout, 5 * std::sqrt(dropout * (1 - dropout) / alive));
+  }
+}
+
+TEST(ExpireAttentionDropout, DependsOnTheSeedAlone) {
+  const AttentionCase c = DropoutCase();
+  const AttentionResult first = Differentiate(WithDropout(c, 0.4, 7), torch::kFloat, Fused);
+  const AttentionResult again = Differentiate(WithDropout(c, 0.4, 7), torch::kFloat, Fused);
+  EXPECT_TRUE(SameBits(first.output.out, again.output.out));
+  for (size_t i = 0; i < first.gradients.size(); ++i) EXPECT_TRUE(SameBits(first.gradients[i], again.gradients[i]));
+  const Tensor kept = DroppedWeights(WithDropout(c, 0.4, 7)) != 0;
+  for (const uint64_t seed : {uint64_t{8}, uint64_t{7} << 32})
+    EXPECT_FALSE(torch::equal(DroppedWeights(WithDropout(c, 0.4, seed)) != 0, kept)) << seed;
+  for (const Isa isa : RunnableBuilds()) {
+    const IsaScope scope(isa);
+    EXPECT_TRUE(torch::equal(DroppedWeights(WithDropout(c, 0.4, 7)) != 0, kept));
+  }
+}
+
+/// Backward zeroes what forward zeroed: finite differences at a fixed seed.
+TEST(GradientExpireAttention, DropsTheSameWeightsAsForward) {
+  for (AttentionSizes sizes : {AttentionSizes{}, ManySizes()[2]}) {
+    const AttentionCase c = WithDropout(RandomCase(43, sizes), 0.5, 99);
+    const AttentionResult result = Differentiate(c, torch::kDouble, Fused);
+    for (size_t i = 0; i < result.gradients.size(); ++i) {
+      const std::vector<Tensor> leaves = c.Leaves();
+      torch::manual_seed(i);
+      for (int n = 0; n < 3; ++n) {
+        const Tensor direction = torch::randn_like(leaves[i]);
+        const auto along = [&](double step) {
+          AttentionCase moved = c;
+          std::vector<Tensor> at = c.Leaves();
+          at[i] = at[i] + step * direction;
+          moved.SetLeaves(at);
+          return Loss(moved, Fused(moved)).item<double>();
+        };
+        const double difference = (along(1e-6) - along(-1e-6)) / 2e-6;
+        const double slope = (result.gradients[i] * direction).sum().item<double>();
+        EXPECT_NEAR(slope, difference, 1e-6 * (1 + std::abs(difference))) << AttentionCase::LeafNames()[i];
+      }
+    }
+  }
+}
+
 // Wrong arguments.
 
 std::string MessageFor(const std::function<void(AttentionCase&)>& spoil) {
@@ -292,6 +437,15 @@ TEST(ExpireAttentionErrors, NameTheArgumentAndItsShape) {
       {[](AttentionCase& c) { c.bank.begin = c.bank.begin + 1'000; }, "row 0 of the bank must lie within its"},
       {[](AttentionCase& c) { c.bank.count = c.bank.count - 1'000; }, "row 0 of the bank must lie within its"},
       {[](AttentionCase& c) { c.bank.longest = 0; }, "bank.longest"},
+      {[](AttentionCase& c) { c.bank.begin = torch::zeros({3}, torch::kLong), c.bank.count = torch::ones({3}, torch::kLong); },
+       "rows of the bank must not share memories, got two that hold memory 0"},
+      {[](AttentionCase& c) { c.span = c.span.clone().fill_(std::nan("")); }, "span must be numbers, not NaN"},
+      {[](AttentionCase& c) { c.bank.span = c.bank.span.clone().fill_(std::nan("")); }, "bank.span of row 0 must be numbers, got NaN"},
+      {[](AttentionCase& c) { c.q = c.q.clone().fill_(std::nan("")); }, "must be finite"},
+      {[](AttentionCase& c) { c.k = c.k.clone().fill_(std::nan("")); }, "must be finite"},
+      {[](AttentionCase& c) { c.v = c.v.clone().fill_(std::nan("")); }, "must be finite"},
+      {[](AttentionCase& c) { c.bank.k = c.bank.k.clone().fill_(std::nan("")); }, "must be finite"},
+      {[](AttentionCase& c) { c.bank.v = c.bank.v.clone().fill_(kInfinite); }, "must be finite"},
   };
   for (const auto& [spoil, message] : cases)
     EXPECT_NE(MessageFor(spoil).find(message), std::string::npos) << message << "\n  got: " << MessageFor(spoil);

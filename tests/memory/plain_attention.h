@@ -39,7 +39,13 @@ inline double PlainRemaining(const PlainKey& key, const AttentionConstants& cons
   return std::min(key.span, constants.shorten) - static_cast<double>(key.age);
 }
 inline double PlainMask(const PlainKey& key, const AttentionConstants& constants) {
-  return std::clamp(1 + PlainRemaining(key, constants) / constants.ramp, 0.0, 1.0);
+  if (static_cast<double>(key.age) > constants.window) return 0;
+  return std::clamp(1 + PlainRemaining(key, constants) / constants.ramp, constants.least_mask, 1.0);
+}
+/// On its ramp: between the least mask and 1, so that its span is charged.
+inline bool PlainFades(const PlainKey& key, const AttentionConstants& constants) {
+  const double mask = PlainMask(key, constants);
+  return mask > constants.least_mask && mask < 1;
 }
 
 inline double PlainScore(const AttentionCase& c, const double* q, const PlainKey& key, int64_t head) {
@@ -70,7 +76,7 @@ inline AttentionOutput PlainAttention(const AttentionCase& c) {
         if (PlainMask(key, s.constants) > 0) seen.push_back(key);
       a.living[row][t] = static_cast<int32_t>(seen.size());
       for (const PlainKey& key : seen)
-        if (PlainMask(key, s.constants) < 1) a.ramp_sum[row] += PlainRemaining(key, s.constants);
+        if (PlainFades(key, s.constants)) a.ramp_sum[row] += PlainRemaining(key, s.constants);
       for (int64_t head = 0; head < s.heads; ++head) {
         double masked = 0, plain = 0;
         for (const PlainKey& key : seen) {

@@ -1,0 +1,353 @@
+#include "tools/bench_memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "configs/document.h"
+#include "configs/nearest.h"
+#include "memory/expire_span.h"
+#include "tools/bench_step.h"
+#include "tools/character_model.h"
+#include "tools/cpu_time.h"
+#include "tools/matrix_rate.h"
+#include "tools/median.h"
+#include "tools/progress_table.h"
+#include "tools/signals.h"
+#include "tools/user_error.h"
+
+namespace lethe::tools {
+namespace {
+
+constexpr size_t kLeastUpdates = 3;
+constexpr double kLongLimit = 16;  // row `long`: so many times the limit, with the same living memories
+
+/// A row of the table.
+struct Row {
+  std::string name;
+  CharacterSetting setting;
+  double limit = 0;  // 0: the core has none
+  std::unique_ptr<CharacterModel> model;
+  std::vector<double> rates, matrix_rates;
+  int64_t saved_bytes = 0;
+
+  bool Is(const std::string& core) const { return setting.core.name == core && !setting.published; }
+  std::string CoreName() const { return setting.published ? "published" : setting.core.name; }
+  bool IsBfloat16() const { return setting.dtype == torch::kBFloat16; }
+  double SpanFraction() const {
+    double sum = 0;
+    for (const double f : setting.span_fraction) sum += f;
+    return sum / static_cast<double>(setting.span_fraction.size());
+  }
+};
+
+/// Rows measured in turn, so that whatever else the machine does hurts them alike. The first is what others are
+/// compared with.
+struct Group {
+  std::string ratio_to;  // what the first row stands for
+  std::vector<Row> rows;
+};
+
+/// What the command line decides.
+struct Plan {
+  agents::CoreChoice core;
+  std::vector<std::string> parts;
+  int64_t batch = 8, block = 256;
+  int threads = 1;
+  double seconds = 4;
+  torch::Dtype dtype = torch::kFloat;
+
+  bool Has(const char* part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
+};
+
+const std::vector<std::string>& Parts() {
+  static const std::vector<std::string> parts = {"spans", "uneven", "long", "bfloat16", "step"};
+  return parts;
+}
+
+/// Configuration A, as far as a core has such options.
+class ConfigurationA : public memory::OptionVisitor {
+ public:
+  void operator()(const char* name, int64_t& value, double, double, const char*) override {
+    const std::string option = name;
+    if (option == "dim") value = 256;
+    if (option == "layers" || option == "heads") value = 4;
+    if (option == "ffn") value = 1024;
+    if (option == "memory_length") value = 4096;
+  }
+  void operator()(const char* name, double& value, double, double, const char*) override {
+    const std::string option = name;
+    if (option == "span_limit") value = 4096;
+    if (option == "ramp") value = 64;
+  }
+  void operator()(const char*, bool&, const char*) override {}
+  void operator()(const char*, std::string&, const std::vector<std::string>&, const char*) override {}
+};
+
+agents::CoreChoice ReadCore(const CommandLine& line) {
+  agents::CoreChoice core;
+  core.name = line.Text("core", core.name);
+  AsUserError([&] { core.Set(core.name); });
+  ConfigurationA sizes;
+  core.options->Visit(sizes);
+  configs::Document document;
+  for (const std::string& assignment : line.overrides()) document.Override(assignment);
+  configs::Options options;
+  options.Section(
+      "memory", [&](configs::Options& s) { core.Visit(s); }, "memory");
+  AsUserError([&] {
+    options.Read(document);
+    core.options->Check();
+  });
+  return core;
+}
+
+Plan ReadPlan(const CommandLine& line) {
+  Plan plan;
+  plan.core = ReadCore(line);
+  plan.batch = line.Integer("batch", 8, 1, 4096);
+  plan.block = line.Integer("block", 256, 1, 65536);
+  plan.threads = static_cast<int>(line.Integer("threads", 1, 1, 1024));
+  plan.seconds = line.Number("seconds", 4, 0.001, 1e6);
+  plan.parts.assign(line.words().begin() + 1, line.words().end());
+  for (const std::string& part : plan.parts)
+    if (std::find(Parts().begin(), Parts().end(), part) == Parts().end())
+      throw UserError(fmt::format("bench memory: no rows `{}`; allowed: {}{}", part, fmt::join(Parts(), ", "),
+                                  configs::DidYouMean(part, Parts())));
+  const bool is_expire_span = plan.core.name == "expire_span";
+  if (!is_expire_span && !plan.parts.empty() && plan.parts != std::vector<std::string>{"spans"})
+    throw UserError(fmt::format("bench memory: rows of `{}` are `spans` only", plan.core.name));
+  if (plan.parts.empty()) plan.parts = is_expire_span ? Parts() : std::vector<std::string>{"spans"};
+  return plan;
+}
+
+CharacterSetting SettingOf(const Plan& plan, std::vector<double> fractions) {
+  CharacterSetting setting;
+  setting.core = plan.core;
+  setting.block = plan.block;
+  setting.span_fraction = std::move(fractions);
+  return setting;
+}
+
+std::vector<double> Even(const Plan& plan, double fraction) {
+  return std::vector<double>(static_cast<size_t>(plan.batch), fraction);
+}
+
+Row RowOf(std::string name, const CharacterSetting& setting) {
+  Row row;
+  row.name = std::move(name);
+  row.setting = setting;
+  if (const auto* o = dynamic_cast<const memory::ExpireSpanOptions*>(setting.core.options.get()))
+    row.limit = o->span_limit;
+  return row;
+}
+
+/// The same setting computed by the published algorithm, in front, and by ours.
+Group AgainstPublished(const std::string& name, const CharacterSetting& setting) {
+  CharacterSetting published = setting;
+  published.published = true;
+  Group group{"published", {}};
+  group.rows.push_back(RowOf(name, published));
+  group.rows.push_back(RowOf(name, setting));
+  return group;
+}
+
+/// Transformer-XL with the same layers, which remembers all that Expire-Span may.
+Row TransformerXlRow(const std::string& name, const Plan& plan) {
+  const auto& ours = dynamic_cast<const memory::ExpireSpanOptions&>(*plan.core.options);
+  Plan xl = plan;
+  xl.core = {};
+  xl.core.Set("transformer_xl");
+  configs::Document document;
+  for (const auto& [option, value] : std::vector<std::pair<std::string, double>>{{"dim", ours.dim},
+                                                                                 {"layers", ours.layers},
+                                                                                 {"heads", ours.heads},
+                                                                                 {"ffn", ours.ffn},
+                                                                                 {"memory_length", ours.span_limit}})
+    document.Override(fmt::format("memory.{}={:.0f}", option, value));
+  configs::Options options;
+  options.Section(
+      "memory", [&](configs::Options& s) { xl.core.Visit(s); }, "memory");
+  options.Read(document);
+  Row row = RowOf(name, SettingOf(xl, Even(plan, 1)));
+  row.limit = ours.span_limit;
+  return row;
+}
+
+bool HasTransformerXl() {
+  const auto names = memory::CoreNames();
+  return std::find(names.begin(), names.end(), "transformer_xl") != names.end();
+}
+
+/// Another limit with the same spans in steps. Options are shared between settings, so it takes a copy.
+CharacterSetting WithLimit(CharacterSetting setting, double times) {
+  auto options = std::make_shared<memory::ExpireSpanOptions>(
+      dynamic_cast<const memory::ExpireSpanOptions&>(*setting.core.options));
+  options->span_limit *= times;
+  setting.core.options = options;
+  for (double& fraction : setting.span_fraction) fraction /= times;
+  return setting;
+}
+
+std::vector<Group> GroupsOf(const Plan& plan) {
+  std::vector<Group> groups;
+  if (plan.core.name != "expire_span") {
+    groups.push_back({"", {}});
+    groups.back().rows.push_back(RowOf("spans", SettingOf(plan, Even(plan, 1))));
+    return groups;
+  }
+  for (const double fraction : {0.1, 0.5, 1.0})
+    if (plan.Has("spans")) groups.push_back(AgainstPublished("spans", SettingOf(plan, Even(plan, fraction))));
+  if (plan.Has("spans") && HasTransformerXl()) groups.back().rows.push_back(TransformerXlRow("spans", plan));
+  if (plan.Has("uneven")) {
+    std::vector<double> fractions = Even(plan, 0.1);
+    fractions[0] = 1;
+    groups.push_back(AgainstPublished("uneven", SettingOf(plan, fractions)));
+  }
+  const CharacterSetting short_spans = SettingOf(plan, Even(plan, 0.1));
+  if (plan.Has("long")) {
+    Group group{"limit", {}};
+    group.rows.push_back(RowOf("long", short_spans));
+    group.rows.push_back(RowOf("long", WithLimit(short_spans, kLongLimit)));
+    groups.push_back(std::move(group));
+  }
+  for (const double fraction : {0.1, 0.5, 1.0}) {
+    if (!plan.Has("bfloat16")) break;
+    CharacterSetting setting = SettingOf(plan, Even(plan, fraction));
+    Group group{"float32", {}};
+    group.rows.push_back(RowOf("bfloat16", setting));
+    setting.dtype = torch::kBFloat16;
+    group.rows.push_back(RowOf("bfloat16", setting));
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+/// Warms up and counts what is saved. Once per row.
+void Prepare(Row& row) {
+  row.model = std::make_unique<CharacterModel>(row.setting);
+  row.saved_bytes = row.model->CountSavedBytes();
+  row.model->Update();
+}
+
+void Measure(Group& group, const Plan& plan) {
+  const double matrix_seconds = std::min(0.1, plan.seconds);
+  const auto is_over = [&] {
+    double spent = 0;
+    for (const Row& row : group.rows)
+      for (const double rate : row.rates) spent += static_cast<double>(row.model->characters()) / rate;
+    return group.rows.back().rates.size() >= kLeastUpdates &&
+           spent >= plan.seconds * static_cast<double>(group.rows.size());
+  };
+  while (!is_over() && !StopSignals::Requested()) {
+    for (Row& row : group.rows) {
+      row.matrix_rates.push_back(MeasureMatrixRatePerCpuSecond(matrix_seconds / 2, row.IsBfloat16()));
+      const double start = ProcessCpuSeconds();
+      row.model->Update();
+      row.rates.push_back(static_cast<double>(row.model->characters()) / (ProcessCpuSeconds() - start));
+      row.matrix_rates.push_back(MeasureMatrixRatePerCpuSecond(matrix_seconds / 2, row.IsBfloat16()));
+    }
+  }
+}
+
+/// How much faster than the group's first row, measured pair by pair.
+double Ratio(const Group& group, const Row& row) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / group.rows[0].rates[i]);
+  return Median(ratios);
+}
+
+double FractionOfLimit(const Row& row) {
+  return Median(row.rates) * row.model->FlopsPerCharacter() / Median(row.matrix_rates);
+}
+
+std::string ToJson(const Group& group, const Row& row) {
+  nlohmann::ordered_json json;
+  json["row"] = row.name;
+  json["core"] = row.CoreName();
+  json["limit"] = row.limit;
+  json["span_fraction"] = row.SpanFraction();
+  json["dtype"] = row.IsBfloat16() ? "bfloat16" : "float32";
+  json["chars_per_cpu_s"] = Median(row.rates);
+  json["saved_bytes"] = row.saved_bytes;
+  json["fraction_of_limit"] = FractionOfLimit(row);
+  json["living_memories"] = row.model->living();
+  json["resident_bytes"] = row.model->resident_bytes();
+  json["flops_per_char"] = row.model->FlopsPerCharacter();
+  json["matrix_gflops"] = Median(row.matrix_rates) / 1e9;
+  json["updates"] = row.rates.size();
+  if (!group.ratio_to.empty()) json["times_" + group.ratio_to] = Ratio(group, row);
+  return json.dump();
+}
+
+std::string ToText(const Group& group, const Row& row) {
+  return fmt::format(
+      "{:<10}{:<16}{:>7.0f}{:>8.4g}{:>6}{:>9.1f}{:>9.0f}{:>9.1f}{:>9.1f}{:>6.2f}{:>10}{:>10}  {}", row.name,
+      row.CoreName(), row.limit, 100 * row.SpanFraction(), row.IsBfloat16() ? "bf16" : "f32", row.model->living(),
+      Median(row.rates), row.model->FlopsPerCharacter() / 1e6, Median(row.matrix_rates) / 1e9, FractionOfLimit(row),
+      FormatBytes(static_cast<double>(row.saved_bytes)), FormatBytes(static_cast<double>(row.model->resident_bytes())),
+      group.ratio_to.empty() || &row == &group.rows[0] ? ""
+                                                       : fmt::format("{:.2f} x {}", Ratio(group, row), group.ratio_to));
+}
+
+constexpr const char* kNames[] = {"row",    "core",  "limit",   "span %", "type",  "living",
+                                  "char/s", "MFLOP", "GFLOP/s", "of",     "saved", "resident"};
+
+void PrintHeader() {
+  fmt::print("{:<10}{:<16}{:>7}{:>8}{:>6}{:>9}{:>9}{:>9}{:>9}{:>6}{:>10}{:>10}  {}\n", kNames[0], kNames[1], kNames[2],
+             kNames[3], kNames[4], kNames[5], kNames[6], kNames[7], kNames[8], kNames[9], kNames[10], kNames[11],
+             "speed");
+}
+
+/// One group after the other, each given back before the next: the published algorithm needs gigabytes.
+void RunGroup(Group group, const Plan& plan, bool json) {
+  at::set_num_threads(plan.threads);
+  try {
+    for (Row& row : group.rows) Prepare(row);
+  } catch (const std::exception& error) {
+    if (group.ratio_to != "float32") throw;
+    if (!json) fmt::print("bfloat16  not measured: {}\n", FirstLine(error.what()));
+    return;
+  }
+  Measure(group, plan);
+  if (StopSignals::Requested()) return;
+  for (const Row& row : group.rows) fmt::print("{}\n", json ? ToJson(group, row) : ToText(group, row));
+  std::fflush(stdout);
+}
+
+void RunStep(const Plan& plan, bool json) {
+  constexpr int64_t kRows = 64, kLiving = 32;
+  const StepRate rate = MeasureStepRate(kRows, kLiving, plan.seconds);
+  if (json) {
+    nlohmann::ordered_json line;
+    line["row"] = "step", line["core"] = "expire_span", line["rows"] = kRows, line["living_memories"] = kLiving;
+    line["us_per_row"] = rate.us_per_row, line["operator_us_per_row"] = rate.operator_us_per_row;
+    fmt::print("{}\n", line.dump());
+  } else {
+    fmt::print(
+        "step      expire_span     {} rows, {} living, width 64, 2 layers: {:.2f} us a row; in operators {:.2f}\n",
+        kRows, kLiving, rate.us_per_row, rate.operator_us_per_row);
+  }
+}
+
+}  // namespace
+
+int BenchMemory(const CommandLine& line) {
+  const Plan plan = ReadPlan(line);
+  const StopSignals signals;
+  const bool json = line.Has("json");
+  std::vector<Group> groups = GroupsOf(plan);
+  if (!json && !groups.empty()) PrintHeader();
+  for (Group& group : groups) {
+    RunGroup(std::move(group), plan, json);
+    if (StopSignals::Requested()) return 128 + StopSignals::Received();
+  }
+  if (plan.Has("step")) RunStep(plan, json);
+  return 0;
+}
+
+}  // namespace lethe::tools
