@@ -19,8 +19,11 @@ class ProgramOptions : public memory::OptionVisitor {
   void operator()(const char* name, double& value, double lowest, double highest, const char* meaning) override {
     options_(name, value, configs::Range{lowest, highest}, meaning);
   }
-  void operator()(const char* name, bool& value, const char* meaning) override { options_(name, value, configs::Any{}, meaning); }
-  void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed, const char* meaning) override {
+  void operator()(const char* name, bool& value, const char* meaning) override {
+    options_(name, value, configs::Any{}, meaning);
+  }
+  void operator()(const char* name, std::string& value, const std::vector<std::string>& allowed,
+                  const char* meaning) override {
     options_(name, value, configs::OneOf{allowed}, meaning);
   }
 
@@ -44,13 +47,15 @@ void CoreChoice::Visit(configs::Options& visit) {
 void ReadCoreName(const configs::Document& document, CoreChoice& core) {
   configs::Options first;
   std::string name = core.name;
-  first.Section("memory", [&](configs::Options& s) { s("core", name, configs::Any{}, "kind of memory"); }, "memory");
+  first.Section(
+      "memory", [&](configs::Options& s) { s("core", name, configs::Any{}, "kind of memory"); }, "memory");
   first.ReadKnown(document);
   try {
     core.Set(name);
   } catch (const std::invalid_argument& error) {
-    throw configs::OptionError(document.Where("memory.core"), fmt::format("key `memory.core`: {}{}", error.what(),
-                                                                          configs::DidYouMean(name, memory::CoreNames())));
+    throw configs::OptionError(
+        document.Where("memory.core"),
+        fmt::format("key `memory.core`: {}{}", error.what(), configs::DidYouMean(name, memory::CoreNames())));
   }
 }
 

@@ -31,7 +31,8 @@ void AddSpans(const std::vector<Tensor>& spans, Inspection& result) {
   result.spans.resize(spans.size());
   for (size_t l = 0; l < spans.size(); ++l) {
     const Tensor layer = spans[l].cpu().contiguous();
-    result.spans[l].insert(result.spans[l].end(), layer.const_data_ptr<double>(), layer.const_data_ptr<double>() + layer.numel());
+    result.spans[l].insert(result.spans[l].end(), layer.const_data_ptr<double>(),
+                           layer.const_data_ptr<double>() + layer.numel());
   }
 }
 
@@ -40,13 +41,15 @@ void AddSpans(const std::vector<Tensor>& spans, Inspection& result) {
 std::vector<int64_t> Inspection::LivingAt(size_t layer, int64_t at) const {
   std::vector<int64_t> living;
   for (int64_t i = 0; i < at; ++i)
-    if (memory::SpanMask(spans[layer][static_cast<size_t>(i)] - static_cast<double>(at - i), ramp) > 0) living.push_back(i);
+    if (memory::SpanMask(spans[layer][static_cast<size_t>(i)] - static_cast<double>(at - i), ramp) > 0)
+      living.push_back(i);
   return living;
 }
 
 Inspection Inspect(const SequenceModel& model, const std::string& text, int64_t block, double ramp) {
   if (text.empty()) throw std::invalid_argument("there is no text to inspect: it is empty");
-  if (!(ramp > 0)) throw std::invalid_argument("this run's memory predicts no spans; inspect needs memory.core expire_span");
+  if (!(ramp > 0))
+    throw std::invalid_argument("this run's memory predicts no spans; inspect needs memory.core expire_span");
   const torch::NoGradGuard no_grad;
   Inspection result;
   result.text = text;

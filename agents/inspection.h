@@ -21,8 +21,8 @@ struct Inspection {
   std::vector<int64_t> LivingAt(size_t layer, int64_t at) const;
 };
 
-/// Reads the text in blocks of `block`. Errors: std::invalid_argument for an empty text, or a model whose memory predicts
-/// no spans (ramp 0) or reads other tokens than bytes.
+/// Reads the text in blocks of `block`. Errors: std::invalid_argument for an empty text, or a model whose memory
+/// predicts no spans (ramp 0) or reads other tokens than bytes.
 Inspection Inspect(const SequenceModel& model, const std::string& text, int64_t block, double ramp);
 
 }  // namespace lethe::agents

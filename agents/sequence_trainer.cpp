@@ -11,6 +11,7 @@
 #include "agents/evaluate.h"
 #include "agents/noise_seed.h"
 #include "envs/sequence/scorer.h"
+#include "memory/check.h"
 
 namespace lethe::agents {
 
@@ -127,7 +128,7 @@ class SequenceTrainer::Impl {
     const double cpu = CpuSeconds();
     stream_->Next(block_.out());
     const auto noise = NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates));
-    const BlockReport report = shards_.Learn(block_, Charge(), noise, IsLogged(state_.updates + 1));
+    const BlockReport report = Learn(noise);
     Apply(report);
     scorer_.Add(block_.steps, block_.out(), block_.nats.data(), block_.predicted.data());
     interval_.memory.Add(report.memory);
@@ -139,13 +140,24 @@ class SequenceTrainer::Impl {
     ++state_.updates;
   }
 
+  BlockReport Learn(uint64_t noise) {
+    try {
+      return shards_.Learn(block_, Charge(), noise, IsLogged(state_.updates + 1));
+    } catch (const memory::NotFinite&) {
+      ThrowDiverged();
+    }
+  }
+
+  [[noreturn]] void ThrowDiverged() const {
+    throw std::runtime_error(fmt::format(
+        "the loss is not finite after {} updates; a smaller optimizer.learning_rate may help", state_.updates));
+  }
+
   void Apply(const BlockReport& report) {
     const double progress = static_cast<double>(state_.updates) / static_cast<double>(options_.train.max_updates);
     learning_rate_ = optimizer_.rate(progress);
     grad_norm_ = optimizer_.Step(state_.parameters, report.gradient, progress);
-    if (!std::isfinite(grad_norm_))
-      throw std::runtime_error(fmt::format(
-          "the loss is not finite after {} updates; a smaller optimizer.learning_rate may help", state_.updates));
+    if (!std::isfinite(grad_norm_)) ThrowDiverged();
     parameters_.Write(state_.parameters);
     model_->ClampParameters();
     state_.parameters = parameters_.Read();

@@ -15,6 +15,7 @@
 #include "agents/noise_seed.h"
 #include "agents/param_store.h"
 #include "agents/queue.h"
+#include "memory/check.h"
 
 namespace lethe::agents {
 
@@ -70,7 +71,9 @@ double FlopsPerStep(const Policy& policy, int64_t unroll, double living) {
 class Trainer::Impl {
  public:
   Impl(const RunOptions& options, TrainerHooks hooks)
-      : options_(options), hooks_(std::move(hooks)), policy_((torch::manual_seed(static_cast<uint64_t>(options.seed)), MakePolicyOptions(options))),
+      : options_(options),
+        hooks_(std::move(hooks)),
+        policy_((torch::manual_seed(static_cast<uint64_t>(options.seed)), MakePolicyOptions(options))),
         pool_(static_cast<int>(std::min(options.train.learner_threads, options.train.actors))),
         spec_(MakeEnvs(options, 1, envs::Purpose::kTrain, 0)->spec()),
         curriculum_(options.curriculum, spec_.curriculum_parameter.empty() ? kNaN : spec_.curriculum_max) {
@@ -112,16 +115,12 @@ class Trainer::Impl {
     started_ = Clock::now();
     seconds_before_ = state_.seconds;
     if (state_.phase == Phase::kDone) return true;
-    StartActors();
     bool reached_end = false;
     try {
-      reached_end = Loop();
-    } catch (...) {
-      StopActors();
-      throw;
+      reached_end = RunActorsAndLearner();
+    } catch (const memory::NotFinite&) {
+      ThrowDiverged();
     }
-    StopActors();
-    if (actor_error_) std::rethrow_exception(actor_error_);
     Checkpoint();
     return reached_end;
   }
@@ -137,7 +136,8 @@ class Trainer::Impl {
 
   void MakeOptimizer(Phase phase) {
     const double span_rate = phase == Phase::kConsolidate ? options_.consolidate.span_rate : options_.train.span_rate;
-    optimizer_ = std::make_unique<Optimizer>(OptimizerOf(phase), static_cast<size_t>(parameters_->size()), RateScale(*parameters_, span_rate));
+    optimizer_ = std::make_unique<Optimizer>(OptimizerOf(phase), static_cast<size_t>(parameters_->size()),
+                                             RateScale(*parameters_, span_rate));
   }
 
   Phase NextPhase() const {
@@ -159,6 +159,26 @@ class Trainer::Impl {
     }
   }
 
+  bool RunActorsAndLearner() {
+    StartActors();
+    bool reached_end = false;
+    try {
+      reached_end = Loop();
+    } catch (...) {
+      StopActors();
+      throw;
+    }
+    StopActors();
+    if (actor_error_) std::rethrow_exception(actor_error_);
+    return reached_end;
+  }
+
+  [[noreturn]] void ThrowDiverged() const {
+    throw std::runtime_error(fmt::format(
+        "the loss is not finite after {} environment steps (update {}); a smaller optimizer.learning_rate may help",
+        state_.env_steps, state_.updates));
+  }
+
   void StartActors() {
     const auto& t = options_.train;
     params_ = std::make_unique<ParamStore>(t.max_policy_lag);
@@ -173,7 +193,8 @@ class Trainer::Impl {
       actor.unroll = t.unroll_length;
       auto policy = std::make_shared<Policy>(policy_.options());
       policy->to(torch::Device(options_.device));
-      actors_.push_back(std::make_unique<Actor>(actor, MakeEnvs(options_, rows, envs::Purpose::kTrain, actor.first_row), policy));
+      actors_.push_back(
+          std::make_unique<Actor>(actor, MakeEnvs(options_, rows, envs::Purpose::kTrain, actor.first_row), policy));
       const ActorState& from = state_.actors[static_cast<size_t>(i)];
       if (from.memory != nullptr) actors_.back()->Restore(from);
     }
@@ -210,8 +231,8 @@ class Trainer::Impl {
     params_->Publish(std::move(version));
   }
 
-  /// The next rollout of every actor, in order of the actors. What faster actors sent ahead waits in `ahead_`, which the
-  /// gate of ParamStore bounds. Empty: closed.
+  /// The next rollout of every actor, in order of the actors. What faster actors sent ahead waits in `ahead_`, which
+  /// the gate of ParamStore bounds. Empty: closed.
   std::vector<Rollout> Collect() {
     std::vector<Rollout> rollouts;
     for (std::deque<Rollout>& own : ahead_) {
@@ -266,16 +287,16 @@ class Trainer::Impl {
   }
 
   void Learn(const std::vector<Rollout>& rollouts) {
-    const double progress = static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
+    const double progress =
+        static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
     sharded_->SetNoise(NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates)));
     if (state_.phase == Phase::kConsolidate) {
-      report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters, *optimizer_, price_, students_);
+      report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters,
+                                    *optimizer_, price_, students_);
     } else {
       report_ = ActorCriticUpdate(rollouts, options_.loss, progress, *sharded_, state_.parameters, *optimizer_);
     }
-    if (!std::isfinite(report_.grad_norm))
-      throw std::runtime_error(fmt::format("the loss is not finite after {} environment steps (update {}); a smaller "
-                                           "optimizer.learning_rate may help", state_.env_steps, state_.updates));
+    if (!std::isfinite(report_.grad_norm)) ThrowDiverged();
     parameters_->Write(state_.parameters);
     policy_.ClampParameters();
     state_.parameters = parameters_->Read();
@@ -299,14 +320,17 @@ class Trainer::Impl {
   bool PhaseEnds() const {
     if (state_.phase_steps >= PhaseMaxSteps()) return true;
     if (state_.phase == Phase::kLearn)
-      return options_.train.target_score > 0 && curriculum_.at_hardest() && state_.target.last_mean >= options_.train.target_score;
-    return options_.consolidate.budget > 0 && state_.living_average <= options_.consolidate.budget && price_.kl() <= options_.consolidate.price.tolerance;
+      return options_.train.target_score > 0 && curriculum_.at_hardest() &&
+             state_.target.last_mean >= options_.train.target_score;
+    return options_.consolidate.budget > 0 && state_.living_average <= options_.consolidate.budget &&
+           price_.kl() <= options_.consolidate.price.tolerance;
   }
 
   void Log() {
     TrainingStatus s;
     s.phase = state_.phase;
-    s.env_steps = state_.env_steps, s.phase_steps = state_.phase_steps, s.phase_max_steps = PhaseMaxSteps(), s.updates = state_.updates;
+    s.env_steps = state_.env_steps, s.phase_steps = state_.phase_steps, s.phase_max_steps = PhaseMaxSteps(),
+    s.updates = state_.updates;
     s.seconds = seconds_before_ + Since(started_);
     const double wall = std::max(interval_.wall, 1e-9);
     s.steps_per_s = static_cast<double>(interval_.env_steps) / wall;
@@ -371,7 +395,8 @@ class Trainer::Impl {
   std::exception_ptr actor_error_;  // guarded by error_mutex_ until the threads are joined
 };
 
-Trainer::Trainer(const RunOptions& options, TrainerHooks hooks) : impl_(std::make_unique<Impl>(options, std::move(hooks))) {}
+Trainer::Trainer(const RunOptions& options, TrainerHooks hooks)
+    : impl_(std::make_unique<Impl>(options, std::move(hooks))) {}
 Trainer::~Trainer() = default;
 void Trainer::Restore(TrainerState state) { impl_->Restore(std::move(state)); }
 void Trainer::InitFrom(const std::vector<float>& parameters) { impl_->InitFrom(parameters); }

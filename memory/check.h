@@ -5,6 +5,12 @@
 
 namespace lethe::memory {
 
+/// A value that came in or out is NaN or infinite: where a training meets it, it has diverged.
+class NotFinite : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
 /// Throws std::invalid_argument with all of `text`, unless ok.
 template <class... Text>
 void Check(bool ok, const Text&... text) {

@@ -10,6 +10,18 @@ namespace lethe::memory {
 
 using torch::Tensor;
 
+namespace {
+
+void CheckFinite(const Tensor& x) {
+  const int64_t wrong = x.isfinite().logical_not().sum().item<int64_t>();
+  if (wrong == 0) return;
+  std::ostringstream message;
+  message << "memory: x must be finite, got " << wrong << " of " << x.numel() << " elements that are NaN or infinite";
+  throw NotFinite(message.str());
+}
+
+}  // namespace
+
 void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int64_t dim, const Tensor& like,
                 int64_t lookahead) {
   Check(x.dim() == 3 && x.size(2) == dim && x.dtype() == like.dtype(), "memory: x must be [B, T, ", dim, "] of ",
@@ -22,9 +34,7 @@ void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int6
         ", got ", lookahead);
   const torch::NoGradGuard no_grad;
   // A sum is finite if all it adds is, short of overflow, and costs one pass.
-  if (!std::isfinite(x.sum().item<double>()))
-    Check(x.isfinite().all().item<bool>(), "memory: x must be finite, got ",
-          x.isfinite().logical_not().sum().item<int64_t>(), " of ", x.numel(), " elements that are NaN or infinite");
+  if (!std::isfinite(x.sum().item<double>())) CheckFinite(x);
 }
 
 }  // namespace lethe::memory

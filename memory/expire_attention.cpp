@@ -57,9 +57,9 @@ void CheckFinite(const Tensor& x) {
   T sum = 0;
   const T* values = x.const_data_ptr<T>();
   for (int64_t i = 0; i < x.numel(); ++i) sum += static_cast<T>(values[i] * 0.0f);  // 0, or NaN
-  memory::Check(
-      sum == 0,
-      "expire-attention: q, position_keys, and the k and v of living memories must be finite; the output is not");
+  if (sum != 0)                                                                     // also for NaN
+    throw NotFinite(
+        "expire-attention: q, position_keys, and the k and v of living memories must be finite; the output is not");
 }
 
 void CheckArguments(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& span, const Tensor& episode_begin,

@@ -72,7 +72,8 @@ struct SpanProduct : torch::autograd::Function<SpanProduct> {
     return product;
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list grads) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
     const auto saved = context->get_saved_variables();
     const Tensor &rows = saved[0], grad = grads[0].contiguous();
     const Tensor grad_w = torch::zeros({rows.size(1)}, grad.options());
@@ -84,7 +85,8 @@ struct SpanProduct : torch::autograd::Function<SpanProduct> {
         for (int64_t i = 0; i < rows.size(1) && x != 0; ++i) to[i] += x * static_cast<double>(from[i]);
       }
     });
-    const Tensor grad_g = context->needs_input_grad(0) ? torch::outer(grad, saved[1].to(torch::kDouble)).to(rows.dtype()) : Tensor();
+    const Tensor grad_g =
+        context->needs_input_grad(0) ? torch::outer(grad, saved[1].to(torch::kDouble)).to(rows.dtype()) : Tensor();
     return {grad_g, grad_w.to(saved[1].dtype())};
   }
 };
@@ -93,8 +95,9 @@ struct SpanProduct : torch::autograd::Function<SpanProduct> {
 
 Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
   const Tensor weight = layer.span.squeeze(0), bias = layer.span_bias.to(torch::kDouble);
-  const Tensor product = g.is_cpu() ? SpanProduct::apply(g.reshape({-1, g.size(-1)}), weight).view(g.sizes().slice(0, g.dim() - 1))
-                                    : torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
+  const Tensor product =
+      g.is_cpu() ? SpanProduct::apply(g.reshape({-1, g.size(-1)}), weight).view(g.sizes().slice(0, g.dim() - 1))
+                 : torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
   return (product / options().span_pre_division + bias).sigmoid() * options().span_limit;
 }
 

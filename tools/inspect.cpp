@@ -45,7 +45,8 @@ void Note(const std::string& text) { std::fputs(("lethe: warning: " + text + "\n
 
 bool ColoursWanted() {
   const char *no_color = std::getenv("NO_COLOR"), *term = std::getenv("TERM");
-  return ::isatty(STDOUT_FILENO) != 0 && term != nullptr && std::string(term) != "dumb" && (no_color == nullptr || *no_color == '\0');
+  return ::isatty(STDOUT_FILENO) != 0 && term != nullptr && std::string(term) != "dumb" &&
+         (no_color == nullptr || *no_color == '\0');
 }
 
 /// The first bytes of the test split: row 0 of a stream of one row.
@@ -67,13 +68,15 @@ std::string TextOf(const CommandLine& line, const agents::SequenceOptions& optio
   const bool has_words = line.words().size() > 1;
   if (has_words && line.Has("file")) throw UserError("inspect takes TEXT or --file, not both");
   if (!has_words && !line.Has("file")) return AsUserError([&] { return TestText(options, length); });
-  const std::string text = has_words ? line.words()[1] : AsUserError([&] { return configs::ReadWholeFile(line.Text("file")); });
+  const std::string text =
+      has_words ? line.words()[1] : AsUserError([&] { return configs::ReadWholeFile(line.Text("file")); });
   return text.substr(0, static_cast<size_t>(length));
 }
 
 InspectionView ViewOf(const CommandLine& line, const agents::Inspection& inspection) {
   InspectionView view;
-  const auto layers = static_cast<int64_t>(inspection.spans.size()), bytes = static_cast<int64_t>(inspection.text.size());
+  const auto layers = static_cast<int64_t>(inspection.spans.size()),
+             bytes = static_cast<int64_t>(inspection.text.size());
   const auto most = std::max_element(inspection.living.begin(), inspection.living.end()) - inspection.living.begin();
   view.layer = static_cast<size_t>(line.Integer("layer", most + 1, 1, layers) - 1);
   view.at = line.Has("at") ? line.Integer("at", 0, 0, bytes - 1) : -1;
@@ -86,15 +89,20 @@ int RunInspect(const CommandLine& line) {
   line.RequireNoOverrides("inspect");
   if (line.words().empty()) throw UserError("inspect needs a run: inspect RUN [TEXT]");
   const std::string run = line.words()[0];
-  const auto document = configs::Document::FromFile(AsUserError([&] { return configs::RunFolder::Open(run).ConfigPath(); }));
-  if (!agents::IsSequenceConfig(document)) throw UserError(run + " trained an agent; inspect reads runs of a character model (CharLM-v0)");
+  const auto document =
+      configs::Document::FromFile(AsUserError([&] { return configs::RunFolder::Open(run).ConfigPath(); }));
+  if (!agents::IsSequenceConfig(document))
+    throw UserError(run + " trained an agent; inspect reads runs of a character model (CharLM-v0)");
   const auto options = AsUserError([&] { return agents::ReadSequenceOptions(document); });
-  if (options->task.id != "CharLM-v0") throw UserError(fmt::format("{} is a run on {}; inspect reads text: CharLM-v0", run, options->task.id));
+  if (options->task.id != "CharLM-v0")
+    throw UserError(fmt::format("{} is a run on {}; inspect reads text: CharLM-v0", run, options->task.id));
   const int64_t length = line.Integer("length", 1600, 2, 10'000'000);
   const std::string text = TextOf(line, *options, length);
   options->device = "cpu";
-  const auto weights = AsUserError([&] { return agents::SequenceWeights(OpenWeights(line.Text("checkpoint", run), Note), *options); });
-  const auto model = agents::MakeSequenceModel(*options, agents::OpenStream(*options, envs::sequence::Split::kTest)->spec());
+  const auto weights =
+      AsUserError([&] { return agents::SequenceWeights(OpenWeights(line.Text("checkpoint", run), Note), *options); });
+  const auto model =
+      agents::MakeSequenceModel(*options, agents::OpenStream(*options, envs::sequence::Split::kTest)->spec());
   agents::FlatParameters(*model).Write(weights);
   const auto inspection =
       AsUserError([&] { return agents::Inspect(*model, text, options->train.block, options->memory.options->Ramp()); });
@@ -109,7 +117,9 @@ int RunInspect(const CommandLine& line) {
 }  // namespace
 
 Command InspectCommand() {
-  return {"inspect", "RUN [TEXT] [flags]", "what a language model remembers of a text, and for how long", kDetails, kFlags, RunInspect};
+  return {
+      "inspect", "RUN [TEXT] [flags]", "what a language model remembers of a text, and for how long", kDetails, kFlags,
+      RunInspect};
 }
 
 }  // namespace lethe::tools

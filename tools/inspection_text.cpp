@@ -74,8 +74,9 @@ std::string LayerTable(const agents::Inspection& inspection, const InspectionVie
   std::string text = fmt::format("{:<9}{:>10}{:>8}{:>12}{:>12}\n", "", "living", "most", "mean span", "longest");
   for (size_t l = 0; l < inspection.spans.size(); ++l) {
     const auto& spans = inspection.spans[l];
-    text += fmt::format("layer {:<3}{:>10.1f}{:>8}{:>12.1f}{:>12.1f}{}\n", l + 1, inspection.living[l], inspection.living_max[l],
-                        Mean(spans), *std::max_element(spans.begin(), spans.end()), l == view.layer ? "  shown" : "");
+    text += fmt::format("layer {:<3}{:>10.1f}{:>8}{:>12.1f}{:>12.1f}{}\n", l + 1, inspection.living[l],
+                        inspection.living_max[l], Mean(spans), *std::max_element(spans.begin(), spans.end()),
+                        l == view.layer ? "  shown" : "");
   }
   return text;
 }
@@ -111,9 +112,10 @@ std::string HtmlLayer(const agents::Inspection& inspection, size_t layer, const 
   for (size_t i = 0; i < inspection.text.size(); ++i) {
     const auto at = static_cast<int64_t>(i);
     const std::string bits = i > 0 ? fmt::format(", {:.2f} bits", inspection.bits[i - 1]) : "";
-    html += fmt::format("<span{} style=\"background:rgba(255,140,0,{:.2f})\" title=\"byte {}, span {:.1f}{}\">{}</span>",
-                        at == view.at ? " class=\"point\"" : (living.contains(at) ? " class=\"lives\"" : ""), shades[i], i,
-                        inspection.spans[layer][i], bits, Escaped(inspection.text[i]));
+    html +=
+        fmt::format("<span{} style=\"background:rgba(255,140,0,{:.2f})\" title=\"byte {}, span {:.1f}{}\">{}</span>",
+                    at == view.at ? " class=\"point\"" : (living.contains(at) ? " class=\"lives\"" : ""), shades[i], i,
+                    inspection.spans[layer][i], bits, Escaped(inspection.text[i]));
   }
   return html + "</pre>\n";
 }
@@ -129,10 +131,12 @@ std::string FormatInspection(const agents::Inspection& inspection, const Inspect
 
 std::string InspectionHtml(const agents::Inspection& inspection, const InspectionView& view) {
   std::string html =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>What is remembered, and for how long</title>\n"
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>What is remembered, and for how "
+      "long</title>\n"
       "<style>body{font-family:sans-serif;margin:2em}pre{white-space:pre-wrap;line-height:1.5;font-size:1rem}"
       ".lives{text-decoration:underline}.point{outline:2px solid black}</style></head>\n<body>\n"
-      "<p>The stronger the colour, the longer a character is remembered (by the logarithm of its span). Underlined: still "
+      "<p>The stronger the colour, the longer a character is remembered (by the logarithm of its span). Underlined: "
+      "still "
       "remembered at the marked point.</p>\n";
   for (size_t l = 0; l < inspection.spans.size(); ++l) html += HtmlLayer(inspection, l, view);
   return html + "</body></html>\n";

@@ -8,6 +8,7 @@
 //
 // Nothing is ever as large as queries times keys.
 
+#include "memory/kernels/expire_attention_step.h"
 #include "memory/kernels/expire_attention_tile.h"
 
 namespace lethe::memory::LETHE_ISA {
@@ -195,6 +196,7 @@ inline int64_t LongestRow(const ExpireAttentionArgs<S>& a, int64_t first, int64_
 
 template <class S>
 void Forward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch) {
+  if (IsStep(a)) return ForwardStep(a, first, end, LongestRow(a, first, end), scratch);
   Work<ComputeType<S>> w;
   Carve(a, LongestRow(a, first, end), false, scratch, w);
   LoadPositions(a, w);
@@ -378,6 +380,11 @@ void Backward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void*
 
 template <class S>
 int64_t ScratchBytes(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_backward) {
+  if (IsStep(a) && !is_backward) {
+    SeenKeys<S> seen;
+    ComputeType<S>* position_rows;
+    return CarveStep(longest, nullptr, a, seen, position_rows);
+  }
   Work<ComputeType<S>> w;
   return Carve(a, longest, is_backward, nullptr, w);
 }

@@ -28,7 +28,8 @@ struct MatrixProductKernel {
 };
 /// Longest stretch of the depth that is summed in registers.
 inline constexpr int64_t kProductDepth = 1024;
-inline constexpr int64_t kProductScratchBytes = (kProductDepth + 8) * kPanelColumns * static_cast<int64_t>(sizeof(float));
+inline constexpr int64_t kProductScratchBytes =
+    (kProductDepth + 8) * kPanelColumns * static_cast<int64_t>(sizeof(float));
 
 /// The fastest build that this processor runs. Threads: pure; scratch is the caller's.
 const MatrixProductKernel& SelectMatrixProduct();

@@ -8,7 +8,8 @@
 namespace lethe::memory::LETHE_ISA {
 
 /// Columns [first, first + columns) and depths [from, from + depth) of B as [depth, kPanelColumns], padded with zeros.
-inline void PackPanel(const MatrixProductArgs& p, int64_t first, int64_t columns, int64_t from, int64_t depth, float* to) {
+inline void PackPanel(const MatrixProductArgs& p, int64_t first, int64_t columns, int64_t from, int64_t depth,
+                      float* to) {
   const float* b = p.b + from * p.b_row + first * p.b_col;
   if (columns < kPanelColumns)
     for (int64_t i = 0; i < depth * kPanelColumns; ++i) to[i] = 0;
@@ -34,14 +35,15 @@ inline void Finish(const MatrixProductArgs& p, int64_t first, int64_t columns) {
 }
 
 /// A panel that is not whole: kGroupRows rows at a time by way of `edge`.
-inline void ProductEdge(const MatrixProductArgs& p, const float* a, const float* panel, int64_t depth, int64_t columns, float* c,
-                        bool accumulate, float* edge) {
+inline void ProductEdge(const MatrixProductArgs& p, const float* a, const float* panel, int64_t depth, int64_t columns,
+                        float* c, bool accumulate, float* edge) {
   constexpr int64_t kGroupRows = 8;
   for (int64_t i = 0; i < p.rows; i += kGroupRows) {
     const int64_t rows = p.rows - i < kGroupRows ? p.rows - i : kGroupRows;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t j = 0; j < columns && accumulate; ++j) edge[r * kPanelColumns + j] = c[(i + r) * p.c_row + j];
-    Product(rows, kPanelColumns, depth, a + i * p.a_row, p.a_row, p.a_col, panel, kPanelColumns, edge, kPanelColumns, accumulate);
+    Product(rows, kPanelColumns, depth, a + i * p.a_row, p.a_row, p.a_col, panel, kPanelColumns, edge, kPanelColumns,
+            accumulate);
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t j = 0; j < columns; ++j) c[(i + r) * p.c_row + j] = edge[r * kPanelColumns + j];
   }

@@ -52,9 +52,18 @@ inline Vec<T> Broadcast(T x) {
 }
 template <class T>
 inline T Sum(Vec<T> v) {
-  T sum = 0;
-  for (int i = 0; i < kLanes<T>; ++i) sum += v[i];
-  return sum;
+  // Halves are added until one is left: a chain of additions would wait for each of them.
+  typedef T Half __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+  typedef T Quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+  const T* all = reinterpret_cast<const T*>(&v);
+  const Half half = *reinterpret_cast<const Half*>(all) + *reinterpret_cast<const Half*>(all + kLanes<T> / 2);
+  const T* halves = reinterpret_cast<const T*>(&half);
+  const Quarter quarter =
+      *reinterpret_cast<const Quarter*>(halves) + *reinterpret_cast<const Quarter*>(halves + kLanes<T> / 4);
+  if constexpr (kLanes<T> == 8)
+    return quarter[0] + quarter[1];
+  else
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 template <class T>
 inline T Max(Vec<T> v) {

@@ -39,10 +39,12 @@ TEST(Inspection, CountsWhatTheForwardPassCounts) {
   ASSERT_EQ(seen.spans.size(), 2u);
   ASSERT_EQ(seen.bits.size(), kText.size() - 1);
   for (int64_t i = 0; i + 1 < size; ++i)
-    EXPECT_NEAR(seen.bits[static_cast<size_t>(i)], nats[i][tokens[0][i + 1].item<int64_t>()].item<double>() / std::log(2), 1e-4);
+    EXPECT_NEAR(seen.bits[static_cast<size_t>(i)],
+                nats[i][tokens[0][i + 1].item<int64_t>()].item<double>() / std::log(2), 1e-4);
   for (size_t l = 0; l < 2; ++l) {
     ASSERT_EQ(seen.spans[l].size(), kText.size());
-    for (int64_t i = 0; i < size; ++i) EXPECT_NEAR(seen.spans[l][static_cast<size_t>(i)], whole.spans[l][0][i].item<double>(), 1e-3);
+    for (int64_t i = 0; i < size; ++i)
+      EXPECT_NEAR(seen.spans[l][static_cast<size_t>(i)], whole.spans[l][0][i].item<double>(), 1e-3);
     EXPECT_NEAR(seen.living[l], whole.living.sum[l] / static_cast<double>(size), 1e-9);
     EXPECT_EQ(static_cast<double>(seen.living_max[l]), whole.living.max[l]);
   }

@@ -32,11 +32,12 @@ AttentionSizes TiledSizes() {
 /// Sizes that differ in what kernels are sensitive to: vector widths, M against T, ages, published constants.
 std::vector<AttentionSizes> ManySizes() {
   std::vector<AttentionSizes> sizes(12);
-  sizes[1].queries = 1, sizes[1].block = 7;                                       // a step late in an unroll
+  sizes[1].queries = 1, sizes[1].block = 7;                                        // a step late in an unroll
   sizes[2].queries = 3, sizes[2].block = 6, sizes[2].constants = {2, 4, 0.02, 6};  // published constants, enlarged
   sizes[3].head_dim = 20, sizes[3].heads = 3, sizes[3].positions = 40, sizes[3].queries = sizes[3].block = 17;
   sizes[4].head_dim = 16, sizes[4].longest = 70, sizes[4].age_limit = 200, sizes[4].span_limit = 250;
-  sizes[5].head_dim = 1, sizes[5].heads = 1, sizes[5].positions = 1, sizes[5].constants.ramp = 1, sizes[5].span_limit = 2;
+  sizes[5].head_dim = 1, sizes[5].heads = 1, sizes[5].positions = 1, sizes[5].constants.ramp = 1,
+  sizes[5].span_limit = 2;
   sizes[6].age_limit = 131'072, sizes[6].span_limit = 131'072, sizes[6].constants.ramp = 1'000, sizes[6].slack = 3;
   sizes[7].longest = 1, sizes[7].span_limit = 0.5, sizes[7].constants.ramp = 1.5, sizes[7].episode_start = 0.5;
   sizes[8].constants.window = 6, sizes[9].constants.window = 6, sizes[9].constants.least_mask = 1e-3;
@@ -89,7 +90,8 @@ TEST(ExpireAttention, GradientsEqualThoseOfTensorOperators) {
 std::map<std::string, double> Float32Errors(AttentionFunction attention) {
   std::map<std::string, double> squares, counts;
   for (const AttentionCase& c : ManyCases()) {
-    const AttentionResult want = Differentiate(c, torch::kDouble, Dense), got = Differentiate(c, torch::kFloat, attention);
+    const AttentionResult want = Differentiate(c, torch::kDouble, Dense),
+                          got = Differentiate(c, torch::kFloat, attention);
     const auto note = [&](const std::string& name, const Tensor& a, const Tensor& b) {
       const double scale = 1 + (b.numel() > 0 ? b.abs().max().item<double>() : 0);
       squares[name] += ((a.to(torch::kDouble) - b) / scale).square().sum().item<double>();
@@ -141,7 +143,8 @@ TEST(GradientExpireAttention, EqualsFiniteDifferences) {
         x[n] = at;
         difference.data_ptr<double>()[n] = (above - below) / (2 * step);
       }
-      ExpectClose(result.gradients[i], difference, 1e-7, AttentionCase::LeafNames()[i] + " of case " + std::to_string(seed - 1));
+      ExpectClose(result.gradients[i], difference, 1e-7,
+                  AttentionCase::LeafNames()[i] + " of case " + std::to_string(seed - 1));
     }
   }
 }
@@ -149,13 +152,16 @@ TEST(GradientExpireAttention, EqualsFiniteDifferences) {
 /// Writes `value` over the keys and values that no query sees with m > 0, and over all slack. Gives how many.
 int64_t Poison(AttentionCase& c, double value) {
   const AttentionSizes& s = c.sizes;
-  Tensor bank_seen = torch::zeros({c.bank.k.size(0)}, torch::kBool), block_seen = torch::zeros({s.rows, s.block}, torch::kBool);
+  Tensor bank_seen = torch::zeros({c.bank.k.size(0)}, torch::kBool),
+         block_seen = torch::zeros({s.rows, s.block}, torch::kBool);
   for (int64_t row = 0; row < s.rows; ++row)
     for (int64_t t = 0; t < s.queries; ++t)
       for (const PlainKey& key : PlainKeys(c, row, t)) {
         if (!(PlainMask(key, s.constants) > 0)) continue;
-        if (key.column < c.bank.longest) bank_seen[c.bank.begin[row].item<int64_t>() + key.column] = true;
-        else block_seen[row][key.column - c.bank.longest] = true;
+        if (key.column < c.bank.longest)
+          bank_seen[c.bank.begin[row].item<int64_t>() + key.column] = true;
+        else
+          block_seen[row][key.column - c.bank.longest] = true;
       }
   const Tensor bank_gone = bank_seen.logical_not(), block_gone = block_seen.logical_not();
   c.bank.k = c.bank.k.masked_fill(bank_gone.unsqueeze(1), value);
@@ -187,7 +193,8 @@ TEST(ExpireAttention, ExpiredKeysAndSlackAreNeverRead) {
           EXPECT_TRUE(SameBits(got.output.living, want.output.living));
           EXPECT_TRUE(SameBits(got.output.weights, want.output.weights));
           for (size_t i = 0; i < want.gradients.size(); ++i)
-            EXPECT_TRUE(SameBits(got.gradients[i], want.gradients[i])) << AttentionCase::LeafNames()[i] << " with " << value;
+            EXPECT_TRUE(SameBits(got.gradients[i], want.gradients[i]))
+                << AttentionCase::LeafNames()[i] << " with " << value;
         }
       }
     }
@@ -271,7 +278,8 @@ TEST(ExpireAttention, TheLastLivingStepDoesNotDependOnTheBlock) {
     c.bank.span = torch::full_like(c.bank.span, span), c.bank.age = torch::full_like(c.bank.age, age);
     const Tensor living = Fused(c).living;
     for (int64_t t = 0; t < sizes.queries; ++t)
-      EXPECT_EQ(living[0][t].item<int32_t>() > 0, SpanMask(span - static_cast<double>(age + t), 0.3) > 0) << age << " + " << t;
+      EXPECT_EQ(living[0][t].item<int32_t>() > 0, SpanMask(span - static_cast<double>(age + t), 0.3) > 0)
+          << age << " + " << t;
   }
 }
 
@@ -297,7 +305,8 @@ TEST(ExpireAttention, Bfloat16IsAsExactAsTensorOperators) {
       EXPECT_LE(out, 2 * MeanError(plain.output.out, want.output.out));
       EXPECT_LT(out, 0.01);
       for (size_t i = 0; i < want.gradients.size(); ++i)
-        EXPECT_LE(MeanError(got.gradients[i], want.gradients[i]), 2 * MeanError(plain.gradients[i], want.gradients[i]) + 1e-9)
+        EXPECT_LE(MeanError(got.gradients[i], want.gradients[i]),
+                  2 * MeanError(plain.gradients[i], want.gradients[i]) + 1e-9)
             << AttentionCase::LeafNames()[i];
     }
   }
@@ -416,31 +425,40 @@ std::string MessageFor(const std::function<void(AttentionCase&)>& spoil) {
 TEST(ExpireAttentionErrors, NameTheArgumentAndItsShape) {
   const std::vector<std::pair<std::function<void(AttentionCase&)>, std::string>> cases = {
       {[](AttentionCase& c) { c.q = c.q[0]; }, "q must be [B, Tq, K]"},
-      {[](AttentionCase& c) { c.q = c.q.to(torch::kInt); }, "q must be [B, Tq, K] of float32, float64 or bfloat16, got shape [3, 5, 8] of int"},
-      {[](AttentionCase& c) { c.sizes.constants.heads = 3; }, "the width of q must be a multiple of the heads, got shape [3, 5, 8]"},
+      {[](AttentionCase& c) { c.q = c.q.to(torch::kInt); },
+       "q must be [B, Tq, K] of float32, float64 or bfloat16, got shape [3, 5, 8] of int"},
+      {[](AttentionCase& c) { c.sizes.constants.heads = 3; },
+       "the width of q must be a multiple of the heads, got shape [3, 5, 8]"},
       {[](AttentionCase& c) { c.sizes.constants.heads = 0; }, "multiple of the heads"},
       {[](AttentionCase& c) { c.k = c.k.slice(1, 0, 4); }, "k must be [B, Tk >= Tq, K] like q, got shape [3, 4, 8]"},
-      {[](AttentionCase& c) { c.k = c.k.to(torch::kFloat); }, "k must be [B, Tk >= Tq, K] like q, got shape [3, 5, 8] of float"},
+      {[](AttentionCase& c) { c.k = c.k.to(torch::kFloat); },
+       "k must be [B, Tk >= Tq, K] like q, got shape [3, 5, 8] of float"},
       {[](AttentionCase& c) { c.v = c.v.slice(2, 0, 4); }, "v must be shaped like k"},
       {[](AttentionCase& c) { c.span = c.span.to(torch::kFloat); }, "span must be [B, Tk] of float64"},
       {[](AttentionCase& c) { c.span = c.span.slice(1, 0, 2); }, "span must be [B, Tk] of float64, got shape [3, 2]"},
-      {[](AttentionCase& c) { c.episode_begin = c.episode_begin.to(torch::kLong); }, "episode_begin must be [B, Tk] of int32"},
+      {[](AttentionCase& c) { c.episode_begin = c.episode_begin.to(torch::kLong); },
+       "episode_begin must be [B, Tk] of int32"},
       {[](AttentionCase& c) { c.bank.k = c.bank.k.slice(1, 0, 4); }, "bank.k must be [N, K] like q"},
       {[](AttentionCase& c) { c.bank.v = c.bank.v.slice(0, 1); }, "bank.v must be shaped like bank.k"},
       {[](AttentionCase& c) { c.bank.span = c.bank.span.slice(0, 1); }, "bank.span must be [N] of float64"},
       {[](AttentionCase& c) { c.bank.age = c.bank.age.to(torch::kInt); }, "bank.age must be [N] of int64"},
       {[](AttentionCase& c) { c.bank.count = c.bank.count.slice(0, 1); }, "bank.begin and bank.count must be [B]"},
-      {[](AttentionCase& c) { c.bank.begin = c.bank.begin.to(torch::kInt); }, "bank.begin and bank.count must be [B] of int64"},
-      {[](AttentionCase& c) { c.position_keys = c.position_keys.slice(0, 1); }, "position_keys must be [K / heads, M] like q"},
+      {[](AttentionCase& c) { c.bank.begin = c.bank.begin.to(torch::kInt); },
+       "bank.begin and bank.count must be [B] of int64"},
+      {[](AttentionCase& c) { c.position_keys = c.position_keys.slice(0, 1); },
+       "position_keys must be [K / heads, M] like q"},
       {[](AttentionCase& c) { c.sizes.constants.ramp = 0; }, "ramp must be > 0, got 0"},
       {[](AttentionCase& c) { c.sizes.constants.ramp = std::nan(""); }, "ramp must be > 0, got nan"},
       {[](AttentionCase& c) { c.bank.begin = c.bank.begin + 1'000; }, "row 0 of the bank must lie within its"},
       {[](AttentionCase& c) { c.bank.count = c.bank.count - 1'000; }, "row 0 of the bank must lie within its"},
       {[](AttentionCase& c) { c.bank.longest = 0; }, "bank.longest"},
-      {[](AttentionCase& c) { c.bank.begin = torch::zeros({3}, torch::kLong), c.bank.count = torch::ones({3}, torch::kLong); },
+      {[](AttentionCase& c) {
+         c.bank.begin = torch::zeros({3}, torch::kLong), c.bank.count = torch::ones({3}, torch::kLong);
+       },
        "rows of the bank must not share memories, got two that hold memory 0"},
       {[](AttentionCase& c) { c.span = c.span.clone().fill_(std::nan("")); }, "span must be numbers, not NaN"},
-      {[](AttentionCase& c) { c.bank.span = c.bank.span.clone().fill_(std::nan("")); }, "bank.span of row 0 must be numbers, got NaN"},
+      {[](AttentionCase& c) { c.bank.span = c.bank.span.clone().fill_(std::nan("")); },
+       "bank.span of row 0 must be numbers, got NaN"},
       {[](AttentionCase& c) { c.q = c.q.clone().fill_(std::nan("")); }, "must be finite"},
       {[](AttentionCase& c) { c.k = c.k.clone().fill_(std::nan("")); }, "must be finite"},
       {[](AttentionCase& c) { c.v = c.v.clone().fill_(std::nan("")); }, "must be finite"},

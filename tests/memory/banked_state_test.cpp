@@ -173,7 +173,8 @@ TEST(ExpireSpanErrors, RestoreNamesTheTensor) {
       {[](TensorMap& s) {
          s["layer1.count"] = s["layer1.count"].clone();
          s["layer1.count"][0] += 1'000, s["layer1.count"][1] -= 1'000;
-       }, "`layer1.count`"},
+       },
+       "`layer1.count`"},
       {[](TensorMap& s) { s["clock"] = s["clock"] - 1; }, "`layer0.time`"},
       {[](TensorMap& s) { s["layer0.time"] = s["layer0.time"].flip(0); }, "`layer0.time`"},
   };
@@ -187,7 +188,10 @@ TEST(ExpireSpanErrors, RestoreNamesTheTensor) {
 
 TEST(ExpireSpanErrors, RowsOutOfRange) {
   const Life life;
-  EXPECT_EQ(ErrorText([&] { life.core.Gather(life.state, {0, 4}); }), "memory state: row 4 does not exist, allowed 0 to 3, or -1 for an empty row");
+  EXPECT_EQ(ErrorText([&] {
+              life.core.Gather(life.state, {0, 4});
+            }),
+            "memory state: row 4 does not exist, allowed 0 to 3, or -1 for an empty row");
   EXPECT_NE(ErrorText([&] { life.core.Gather(life.state, {-2}); }), "");
 }
 
@@ -236,7 +240,10 @@ TEST(ExpireSpanErrors, PublishedModeRefusesEpisodeStarts) {
   const ExpireSpan core(options);
   Tensor starts = torch::zeros({1, 6}, torch::kByte);
   starts[0][2] = 1;
-  EXPECT_NE(ErrorText([&] { core.Forward(torch::zeros({1, 6, 12}), starts, core.Start(1)); }).find("published mode"), std::string::npos);
+  EXPECT_NE(ErrorText([&] {
+              core.Forward(torch::zeros({1, 6, 12}), starts, core.Start(1));
+            }).find("published mode"),
+            std::string::npos);
 }
 
 TEST(ExpireSpanErrors, OptionsNameTheirRange) {
@@ -250,15 +257,18 @@ TEST(ExpireSpanErrors, OptionsNameTheirRange) {
       {[](ExpireSpanOptions& o) { o.dim = -3; }, "memory option `dim`: got -3, allowed: >= 1"},
       {[](ExpireSpanOptions& o) { o.heads = 0; }, "memory option `heads`: got 0, allowed: >= 1"},
       {[](ExpireSpanOptions& o) { o.head_dim = -1; }, "memory option `head_dim`: got -1, allowed: >= 0"},
-      {[](ExpireSpanOptions& o) { o.heads = 5; }, "memory option `heads`: got 5, allowed: a divisor of dim = 64, or give head_dim"},
+      {[](ExpireSpanOptions& o) { o.heads = 5; },
+       "memory option `heads`: got 5, allowed: a divisor of dim = 64, or give head_dim"},
       {[](ExpireSpanOptions& o) { o.dropout = 1; }, "memory option `dropout`: got 1, allowed: 0 to below 1"},
-      {[](ExpireSpanOptions& o) { o.position = "rotary", o.head_dim = 5; }, "memory option `head_dim`: got 5, allowed: an even number with position: rotary"},
+      {[](ExpireSpanOptions& o) { o.position = "rotary", o.head_dim = 5; },
+       "memory option `head_dim`: got 5, allowed: an even number with position: rotary"},
       {[](ExpireSpanOptions& o) { o.ffn = 0; }, "memory option `ffn`: got 0, allowed: >= 1"},
       {[](ExpireSpanOptions& o) { o.positions = -1; }, "memory option `positions`: got -1, allowed: >= 0"},
       {[](ExpireSpanOptions& o) { o.span_limit = 0; }, "memory option `span_limit`: got 0, allowed: > 0"},
       {[&](ExpireSpanOptions& o) { o.span_limit = nan; }, "memory option `span_limit`: got nan, allowed: > 0"},
       {[](ExpireSpanOptions& o) { o.ramp = -1; }, "memory option `ramp`: got -1, allowed: > 0"},
-      {[](ExpireSpanOptions& o) { o.initial_span = 1; }, "memory option `initial_span`: got 1, allowed: between 0 and 1, exclusive"},
+      {[](ExpireSpanOptions& o) { o.initial_span = 1; },
+       "memory option `initial_span`: got 1, allowed: between 0 and 1, exclusive"},
       {[](ExpireSpanOptions& o) { o.span_pre_division = 0; }, "memory option `span_pre_division`: got 0, allowed: > 0"},
   };
   for (const Case& c : cases) {

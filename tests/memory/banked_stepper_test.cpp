@@ -13,7 +13,8 @@ namespace {
 
 using torch::Tensor;
 
-using MakeFunction = std::unique_ptr<Stepper> (*)(const BankedTransformer&, std::shared_ptr<const BankedState>, int64_t);
+using MakeFunction = std::unique_ptr<Stepper> (*)(const BankedTransformer&, std::shared_ptr<const BankedState>,
+                                                  int64_t);
 
 std::shared_ptr<const BankedState> Mine(const StatePtr& state) {
   return std::static_pointer_cast<const BankedState>(state);
@@ -33,7 +34,8 @@ void ExpectSameState(const StatePtr& got, const StatePtr& want, double tolerance
 }
 
 /// Runs the blocks both ways, each with a state of its own, and compares everything that both give.
-void ExpectStepsEqualBlocks(const ExpireSpan& core, const StatePtr& start, const Blocks& blocks, MakeFunction make, double tolerance) {
+void ExpectStepsEqualBlocks(const ExpireSpan& core, const StatePtr& start, const Blocks& blocks, MakeFunction make,
+                            double tolerance) {
   const torch::NoGradGuard no_grad;
   const size_t layers = core.layers().size();
   StatePtr block_state = start, step_state = start;
@@ -157,7 +159,8 @@ TEST_P(StepEqualsBlock, TooManyStepsAreRefused) {
   EXPECT_THROW(stepper->Step(x, &start), std::logic_error);
 }
 
-/// What a step saw, against its definition: ages fall, masks follow from spans, weights sum to one where something lives.
+/// What a step saw, against its definition: ages fall, masks follow from spans, weights sum to one where something
+/// lives.
 TEST_P(StepEqualsBlock, TraceShowsWhatTheStepSaw) {
   const torch::NoGradGuard no_grad;
   const ExpireSpan core = RandomMemory(SmallOptions(), 22);
@@ -172,13 +175,15 @@ TEST_P(StepEqualsBlock, TraceShowsWhatTheStepSaw) {
       ASSERT_EQ(trace.layers.size(), 2u);
       for (size_t l = 0; l < 2; ++l) {
         const Trace::Layer& seen = trace.layers[l];
-        const Tensor expected = torch::where(seen.age > 0, ((seen.span - seen.age) / core.options().ramp + 1).clamp(0, 1), 0);
+        const Tensor expected =
+            torch::where(seen.age > 0, ((seen.span - seen.age) / core.options().ramp + 1).clamp(0, 1), 0);
         ExpectClose(seen.mask, expected, 1e-14, "mask");
         const auto living = stepper->Living()[l];
         for (int64_t row = 0; row < 3; ++row) {
           const int64_t alive = (seen.mask[row] > 0).sum().item<int64_t>();
           EXPECT_EQ(alive, living[static_cast<size_t>(row)]);
-          ExpectClose(seen.weights[row].sum(1), torch::full({2}, alive > 0 ? 1.0 : 0.0, torch::kDouble), 1e-12, "weights");
+          ExpectClose(seen.weights[row].sum(1), torch::full({2}, alive > 0 ? 1.0 : 0.0, torch::kDouble), 1e-12,
+                      "weights");
         }
       }
     }
@@ -187,7 +192,8 @@ TEST_P(StepEqualsBlock, TraceShowsWhatTheStepSaw) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Steppers, StepEqualsBlock,
-                         testing::Values(StepperCase{"Fused", MakeStepper}, StepperCase{"Operator", MakeOperatorStepper}),
+                         testing::Values(StepperCase{"Fused", MakeStepper},
+                                         StepperCase{"Operator", MakeOperatorStepper}),
                          [](const auto& param) { return param.param.name; });
 
 }  // namespace

@@ -34,7 +34,8 @@ StatePtr Lived(const ExpireSpan& core, int64_t rows, uint64_t seed) {
   const torch::NoGradGuard no_grad;
   const Blocks blocks = RandomBlocks(4, rows, 6, core.options().dim, 0.05, seed, core.position_keys().scalar_type());
   StatePtr state = core.Start(rows);
-  for (size_t k = 0; k < blocks.x.size(); ++k) state = core.Forward(blocks.x[k], blocks.starts[k], state, 0, true).state;
+  for (size_t k = 0; k < blocks.x.size(); ++k)
+    state = core.Forward(blocks.x[k], blocks.starts[k], state, 0, true).state;
   return state;
 }
 
@@ -78,7 +79,8 @@ TEST(ExpireSpan, AFinishedEpisodeIsInvisibleAtOnceAndGoneAfterTheBlock) {
   other.slice(1, 0, 3) += 1;
   const BlockOutput a = core.Forward(x, starts, Lived(core, 2, 8), 0, true);
   const BlockOutput b = core.Forward(other, starts, Lived(core, 2, 9), 0, true);
-  ExpectClose(a.y[1].slice(0, 3), b.y[1].slice(0, 3), 1e-14, "after the start");  // sums may group living keys differently
+  ExpectClose(a.y[1].slice(0, 3), b.y[1].slice(0, 3), 1e-14,
+              "after the start");  // sums may group living keys differently
   EXPECT_GT(RelativeError(a.y[0].slice(0, 3), b.y[0].slice(0, 3)), 1e-3);
   for (const Bank& bank : AsBankedState(a.state).banks()) {
     const int64_t clock = 4 * 6 + 8, begin = bank.begin[1].item<int64_t>(), count = bank.count[1].item<int64_t>();
@@ -231,7 +233,8 @@ TEST(ExpireSpan, WithARampOfOneASpanOfZeroRemembersNothing) {
   const ExpireSpan core = RandomMemory(options, 22);
   SaturateSpans(core, -1e4);
   BankedTransformer::LayerPasses passes;
-  const BlockOutput block = core.ForwardTraced(torch::randn({2, 9, 12}, torch::kDouble), NoStarts(2, 9), core.Start(2), 0, true, &passes);
+  const BlockOutput block =
+      core.ForwardTraced(torch::randn({2, 9, 12}, torch::kDouble), NoStarts(2, 9), core.Start(2), 0, true, &passes);
   for (const BankedTransformer::LayerPass& pass : passes) EXPECT_EQ(pass.attention.abs().max().item<double>(), 0);
   EXPECT_EQ(block.state->resident(), (std::vector<int64_t>{0, 0}));
   EXPECT_EQ(block.living.max, (std::vector<double>{0, 0}));
@@ -243,7 +246,8 @@ TEST(ExpireSpan, WithARampOfOneASpanNearZeroSeesTheLastStepOnly) {
   const ExpireSpan core = RandomMemory(options, 23);
   SaturateSpans(core, -30);  // spans of 2e-12 steps
   BankedTransformer::LayerPasses passes;
-  const BlockOutput block = core.ForwardTraced(torch::randn({2, 9, 12}, torch::kDouble), NoStarts(2, 9), core.Start(2), 0, true, &passes);
+  const BlockOutput block =
+      core.ForwardTraced(torch::randn({2, 9, 12}, torch::kDouble), NoStarts(2, 9), core.Start(2), 0, true, &passes);
   EXPECT_EQ(block.living.max, (std::vector<double>{1, 1}));
   const Tensor weights = passes[0].detail.weights;  // [B, heads, 9, 9]: the only living key gets everything
   ExpectClose(weights.diagonal(-1, 2, 3), torch::ones({2, 2, 8}, torch::kDouble), 1e-12, "weights");

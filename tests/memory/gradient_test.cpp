@@ -19,7 +19,8 @@ struct Problem {
 
   Tensor Loss() const {
     const BlockOutput out = core.Forward(x, starts, state);
-    return (out.y * weights).sum() + 0.3 * out.span_mean.sum() + (out.ramp_sum * torch::tensor({0.1, -0.2, 0.3}, torch::kDouble)).sum();
+    return (out.y * weights).sum() + 0.3 * out.span_mean.sum() +
+           (out.ramp_sum * torch::tensor({0.1, -0.2, 0.3}, torch::kDouble)).sum();
   }
 };
 

@@ -22,7 +22,10 @@ struct Result {
 /// Output and gradients of one layer, computed by `linear` in the type of the inputs.
 template <class F>
 Result Differentiated(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& grad, F linear) {
-  Result r{{}, x.detach().clone().requires_grad_(true), weight.detach().clone().requires_grad_(true), bias.detach().clone().requires_grad_(true)};
+  Result r{{},
+           x.detach().clone().requires_grad_(true),
+           weight.detach().clone().requires_grad_(true),
+           bias.detach().clone().requires_grad_(true)};
   r.y = linear(r.x, r.weight, r.bias);
   r.y.backward(grad.to(r.y.dtype()));
   return r;
@@ -34,16 +37,20 @@ TEST_P(LinearSizes, EqualsTorch) {
   torch::manual_seed(3);
   const auto& size = GetParam();
   const int64_t rows = size[0], in = size[1], out = size[2];
-  const Tensor x = torch::randn({rows, in}), weight = torch::randn({out, in}), bias = torch::randn({out}), grad = torch::randn({rows, out});
+  const Tensor x = torch::randn({rows, in}), weight = torch::randn({out, in}), bias = torch::randn({out}),
+               grad = torch::randn({rows, out});
   for (const bool relu : {false, true}) {
     const auto exact = [relu](const Tensor& a, const Tensor& w, const Tensor& b) {
       const Tensor y = torch::linear(a, w, b);
       return relu ? torch::relu(y) : y;
     };
-    const Result want = Differentiated(x.to(torch::kDouble), weight.to(torch::kDouble), bias.to(torch::kDouble), grad, exact);
+    const Result want =
+        Differentiated(x.to(torch::kDouble), weight.to(torch::kDouble), bias.to(torch::kDouble), grad, exact);
     for (const Isa isa : RunnableBuilds()) {
       const IsaScope scope(isa);
-      const Result got = Differentiated(x, weight, bias, grad, [relu](const Tensor& a, const Tensor& w, const Tensor& b) { return Linear(a, w, b, relu); });
+      const Result got =
+          Differentiated(x, weight, bias, grad,
+                         [relu](const Tensor& a, const Tensor& w, const Tensor& b) { return Linear(a, w, b, relu); });
       const double tolerance = 2e-6;
       ExpectClose(got.y, want.y, tolerance, "y");
       ExpectClose(got.x.grad(), want.x.grad(), tolerance, "dx");
@@ -54,11 +61,13 @@ TEST_P(LinearSizes, EqualsTorch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, LinearSizes,
-                         testing::Values(std::vector<int64_t>{1, 1, 1}, std::vector<int64_t>{7, 5, 3}, std::vector<int64_t>{8, 64, 32},
-                                         std::vector<int64_t>{9, 33, 70}, std::vector<int64_t>{65, 1100, 31},
-                                         std::vector<int64_t>{1200, 40, 96}, std::vector<int64_t>{0, 4, 5}),
+                         testing::Values(std::vector<int64_t>{1, 1, 1}, std::vector<int64_t>{7, 5, 3},
+                                         std::vector<int64_t>{8, 64, 32}, std::vector<int64_t>{9, 33, 70},
+                                         std::vector<int64_t>{65, 1100, 31}, std::vector<int64_t>{1200, 40, 96},
+                                         std::vector<int64_t>{0, 4, 5}),
                          [](const auto& param) {
-                           return std::to_string(param.param[0]) + "x" + std::to_string(param.param[1]) + "x" + std::to_string(param.param[2]);
+                           return std::to_string(param.param[0]) + "x" + std::to_string(param.param[1]) + "x" +
+                                  std::to_string(param.param[2]);
                          });
 
 TEST(Linear, TakesViewsAndMoreDimensions) {
@@ -83,9 +92,13 @@ TEST(DeterminismLinear, ThreadsDoNotChangeBits) {
 }
 
 TEST(LinearErrors, NameTheSizes) {
-  EXPECT_EQ(ErrorText([] { Linear(torch::zeros({2, 3}), torch::zeros({4, 5})); }),
+  EXPECT_EQ(ErrorText([] {
+              Linear(torch::zeros({2, 3}), torch::zeros({4, 5}));
+            }),
             "linear: x [2, 3] of float does not fit a weight [4, 5] of float");
-  EXPECT_EQ(ErrorText([] { Linear(torch::zeros({2, 5}), torch::zeros({4, 5}), torch::zeros({3})); }),
+  EXPECT_EQ(ErrorText([] {
+              Linear(torch::zeros({2, 5}), torch::zeros({4, 5}), torch::zeros({3}));
+            }),
             "linear: the bias does not fit a weight [4, 5]");
 }
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "memory/expire_span.h"
 #include "memory/banked_stepper.h"
+#include "memory/expire_span.h"
 
 namespace lethe::memory {
 
@@ -35,8 +35,8 @@ inline ExpireSpan RandomMemory(const ExpireSpanOptions& options, uint64_t seed, 
 
 /// Inputs and episode starts of consecutive blocks.
 struct Blocks {
-  std::vector<torch::Tensor> x;        ///< [B, T, D]
-  std::vector<torch::Tensor> starts;   ///< [B, T] u8
+  std::vector<torch::Tensor> x;       ///< [B, T, D]
+  std::vector<torch::Tensor> starts;  ///< [B, T] u8
 };
 
 inline Blocks RandomBlocks(int64_t blocks, int64_t rows, int64_t steps, int64_t dim, double start_probability,
@@ -52,9 +52,9 @@ inline Blocks RandomBlocks(int64_t blocks, int64_t rows, int64_t steps, int64_t 
 
 /// One unroll taken step by step.
 struct Steps {
-  torch::Tensor y;                          ///< [B, T, D]
-  std::vector<torch::Tensor> living;        ///< per layer [B, T] i64
-  std::vector<torch::Tensor> spans;         ///< per layer [B, T] f64
+  torch::Tensor y;                    ///< [B, T, D]
+  std::vector<torch::Tensor> living;  ///< per layer [B, T] i64
+  std::vector<torch::Tensor> spans;   ///< per layer [B, T] f64
   StatePtr state;
 };
 
@@ -85,7 +85,8 @@ inline Steps TakeSteps(Stepper& stepper, const torch::Tensor& x, const torch::Te
 }
 
 /// A state whose rows remember `count` random steps each, at ages spread over 1..age_limit.
-inline StatePtr RandomState(const ExpireSpan& core, int64_t rows, int64_t count, int64_t age_limit, int64_t clock, uint64_t seed) {
+inline StatePtr RandomState(const ExpireSpan& core, int64_t rows, int64_t count, int64_t age_limit, int64_t clock,
+                            uint64_t seed) {
   torch::manual_seed(seed);
   TensorMap saved{{"clock", torch::full({rows}, clock, torch::kLong)}};
   for (int64_t l = 0; l < core.options().layers; ++l) {

@@ -26,7 +26,8 @@ inline std::vector<PlainKey> PlainKeys(const AttentionCase& c, int64_t row, int6
   std::vector<PlainKey> keys;
   for (int64_t i = first; begin < 0 && i < first + count; ++i)
     keys.push_back({c.bank.k.const_data_ptr<double>() + i * width, c.bank.v.const_data_ptr<double>() + i * width,
-                    c.bank.span.const_data_ptr<double>()[i], c.bank.age.const_data_ptr<int64_t>()[i] + step, i - first});
+                    c.bank.span.const_data_ptr<double>()[i], c.bank.age.const_data_ptr<int64_t>()[i] + step,
+                    i - first});
   for (int64_t j = std::max(begin, 0); j < step; ++j)
     keys.push_back({c.k.const_data_ptr<double>() + (row * block + j) * width,
                     c.v.const_data_ptr<double>() + (row * block + j) * width,

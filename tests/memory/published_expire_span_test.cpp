@@ -8,6 +8,7 @@
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"
 #include "tests/memory/memory_case.h"
+#include "tests/memory/published_expire_span_options.h"
 #include "tests/memory/reference_check.h"
 
 namespace lethe::memory {
@@ -17,11 +18,12 @@ using torch::Tensor;
 
 void RunModelCase(const ReferenceCase& c) {
   ReferenceCheck check(c, 1e-9);
-  PublishedModel model(c, torch::kDouble);
+  PublishedModel<ExpireSpan> model(c, PublishedExpireSpanOptions(c), torch::kDouble);
   const PublishedExpireSpan published(model.core);
   PublishedState state = published.Start(c.batch());
   const int64_t steps = model.core.position_keys().size(2);
-  const double scale = c.Get<double>("expire_span_loss") / (c.Get<double>("expire_span_ramp") * c.Get<double>("mem_sz"));
+  const double scale =
+      c.Get<double>("expire_span_loss") / (c.Get<double>("expire_span_ramp") * c.Get<double>("mem_sz"));
   Tensor objective = torch::zeros({}, torch::kDouble);
   for (int64_t k = 0; k < c.blocks(); ++k) {
     const std::string block = "block" + std::to_string(k) + ".";
@@ -46,7 +48,7 @@ void RunModelCase(const ReferenceCase& c) {
 }
 
 TEST(ReferencePublishedExpireSpan, Model) {
-  const auto cases = ExpireSpanCases("model", "f64");
+  const auto cases = ReferencePairs(ReferenceFamily::kExpireSpan, "model", "f64");
   if (cases.empty()) GTEST_SKIP() << "no Expire-Span case of kind model in " << ReferenceFolder();
   for (const ReferencePair& pair : cases) RunModelCase(pair.given);
 }
@@ -86,10 +88,14 @@ TEST(PublishedExpireSpan, NamesWhatDoesNotFit) {
   ExpireSpanOptions options = SmallOptions();
   const ExpireSpan core(options);
   const PublishedExpireSpan published(core);
-  EXPECT_NE(ErrorText([&] { published.Forward(torch::zeros({2, 5, 12}), published.Start(2)); })
-                .find("x must be [B, 6, 12], got [2, 5, 12]"), std::string::npos);
-  EXPECT_NE(ErrorText([&] { published.Forward(torch::zeros({2, 6, 12}), published.Start(3)); })
-                .find("2 layers and 2 rows"), std::string::npos);
+  EXPECT_NE(ErrorText([&] {
+              published.Forward(torch::zeros({2, 5, 12}), published.Start(2));
+            }).find("x must be [B, 6, 12], got [2, 5, 12]"),
+            std::string::npos);
+  EXPECT_NE(ErrorText([&] {
+              published.Forward(torch::zeros({2, 6, 12}), published.Start(3));
+            }).find("2 layers and 2 rows"),
+            std::string::npos);
   options.gates = true;
   const ExpireSpan gated(options);
   EXPECT_NE(ErrorText([&] { PublishedExpireSpan{gated}; }).find("no gates"), std::string::npos);

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "memory/expire_span.h"
+#include "tests/memory/published_expire_span_options.h"
 #include "tests/memory/reference_banks.h"
 #include "tests/memory/reference_run.h"
 
@@ -19,15 +20,7 @@ struct ExpireSpanFamily {
   using Passes = BankedTransformer::LayerPasses;
   static constexpr ReferenceFamily kFamily = ReferenceFamily::kExpireSpan;
 
-  static ExpireSpanOptions Options(const ReferenceCase& c) {
-    ExpireSpanOptions o;
-    SetPublishedOptions(c, o);
-    o.span_limit = c.Get<double>("attn_lim");
-    o.ramp = c.Get<double>("expire_span_ramp");
-    o.positions = c.Get<int64_t>("mem_sz");
-    o.span_pre_division = c.Get<double>("expire_span_pre_div");
-    return o;
-  }
+  static ExpireSpanOptions Options(const ReferenceCase& c) { return PublishedExpireSpanOptions(c); }
   static void Prepare(ExpireSpan& core, const ReferenceCase& c, int64_t k) {
     if (c.Has("noise")) core.SetShortening(c.Find("noise")[k].item<double>());
   }

@@ -13,8 +13,8 @@ using Json = nlohmann::json;
 using tests::RunLethe;
 
 std::vector<Json> Rows(std::vector<std::string> words) {
-  const std::vector<std::string> small = {"--json", "--seconds", "0.001", "--batch", "2", "--block", "8",
-                                          "memory.dim=16", "memory.layers=1", "memory.ffn=32"};
+  const std::vector<std::string> small = {"--json",  "--seconds", "0.001",         "--batch",         "2",
+                                          "--block", "8",         "memory.dim=16", "memory.layers=1", "memory.ffn=32"};
   words.insert(words.begin(), {"bench", "memory"});
   words.insert(words.end(), small.begin(), small.end());
   const auto ended = RunLethe(".", words);
@@ -35,7 +35,8 @@ TEST(BenchMemory, TellsSpeedSavedBytesAndShareOfTheLimit) {
     EXPECT_EQ(row["dtype"], "float32");
     EXPECT_NEAR(row["fraction_of_limit"].get<double>(),
                 row["chars_per_cpu_s"].get<double>() * row["flops_per_char"].get<double>() /
-                    (1e9 * row["matrix_gflops"].get<double>()), 1e-6);
+                    (1e9 * row["matrix_gflops"].get<double>()),
+                1e-6);
     EXPECT_GT(row["saved_bytes"].get<double>(), 0);
     EXPECT_GT(row["times_published"].get<double>(), 0);
   }

@@ -71,7 +71,7 @@ const std::vector<WrongInput> kInputs = {
     {"DeviceTwice", {"train", "TINY", "device=cpu", "--device", "cpu"}, "given twice"},
     {"Word", {"train", "TINY", "optimizer.kind=adamw"}, "allowed adam or rmsprop"},
     {"Environment", {"train", "TINY", "env.id=Coridor-v0"}, "did you mean `Corridor-v0`?"},
-    {"HeadsDoNotDivide", {"train", "TINY", "memory.heads=3"}, "allowed: a divisor of memory.dim = 16"},
+    {"HeadsDoNotDivide", {"train", "TINY", "memory.heads=3"}, "allowed: a divisor of dim = 16"},
     {"RowsDoNotDivide", {"train", "TINY", "train.num_envs=7"}, "a multiple of train.actors = 2"},
     {"CurriculumBeyondTheEnd", {"train", "TINY", "curriculum.start=6"}, "env.length_max"},
     {"EnvironmentRule", {"train", "TINY", "env.length_min=9"}, "length_max is 5; allowed: >= length_min, 9"},
