@@ -54,7 +54,8 @@ inline void RunPanels(const MatrixProductArgs& p, int64_t first_panel, int64_t e
   float* edge = panel + kProductDepth * kPanelColumns;
   for (int64_t at = first_panel * kPanelColumns; at < end_panel * kPanelColumns; at += kPanelColumns) {
     const int64_t columns = p.cols - at < kPanelColumns ? p.cols - at : kPanelColumns;
-    for (int64_t from = 0; from < p.depth; from += kProductDepth) {
+    int64_t from = 0;
+    do {  // once even without depth: the sum of nothing is zero
       const int64_t depth = p.depth - from < kProductDepth ? p.depth - from : kProductDepth;
       PackPanel(p, at, columns, from, depth, panel);
       const float* a = p.a + from * p.a_col;
@@ -64,10 +65,12 @@ inline void RunPanels(const MatrixProductArgs& p, int64_t first_panel, int64_t e
         for (int64_t i = 0; i < 8 * kPanelColumns; ++i) edge[i] = 0;
         ProductEdge(p, a, panel, depth, columns, p.c + at, from > 0, edge);
       }
-    }
+      from += kProductDepth;
+    } while (from < p.depth);
     Finish(p, at, columns);
   }
 }
+
 
 constexpr MatrixProductKernel kProductKernel = {RunPanels};
 
