@@ -204,7 +204,7 @@ TEST(ReferenceSafetensors, ReadsFilesOfThePythonLibrary) {
     EXPECT_EQ(file.metadata().at("case") + "." + file.metadata().at("dtype"), entry.path().stem().string());
     ++files;
   }
-  EXPECT_EQ(files, 6);
+  EXPECT_EQ(files, 14);
   const SafetensorsFile attention(folder + "/expire_attn_a.f64.safetensors");
   EXPECT_EQ(attention.Find("block0.attn").bytes.size(), 3456u);
   EXPECT_EQ(attention.Find("block0.attn").dtype, Dtype::kF64);

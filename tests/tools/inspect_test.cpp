@@ -63,10 +63,10 @@ TEST(Inspect, ShowsARunAndRefusesOthers) {
       << "task:\n  id: CharLM-v0\n  path: " << agents::WriteText(folder / "text.txt") << "\n";
   ASSERT_EQ(RunLethe(folder.path(), {"train-sequence", "config.yaml", "--run-dir", "run", "--quiet"}).exit_code, 0);
   const auto shown =
-      RunLethe(folder.path(), {"inspect", "run", "the quick brown fox", "--at", "9", "--html", "page.html"});
+      RunLethe(folder.path(), {"inspect", "run", "the quick brown fox", "--at", "8", "--html", "page.html"});
   ASSERT_EQ(shown.exit_code, 0) << shown.err;
   EXPECT_THAT(shown.out, AllOf(HasSubstr("the quick brown fox\n"), HasSubstr("19 bytes"), HasSubstr("layer 2"),
-                               HasSubstr("at byte 9 `k`")));
+                               HasSubstr("at byte 8 `k`")));
   EXPECT_THAT(configs::ReadWholeFile(folder / "page.html"), HasSubstr("Layer 1"));
   const auto split = RunLethe(folder.path(), {"inspect", "run", "--length", "100"});
   EXPECT_EQ(split.exit_code, 0) << split.err;
