@@ -40,8 +40,9 @@ void CheckRows(const BankView& bank) {
                   " memories and not exceed bank.longest ", bank.longest, ", got begin ", begin[row], " and count ",
                   count[row]);
     for (int64_t i = begin[row]; i < begin[row] + count[row]; ++i)
-      memory::Check(!std::isnan(span[i]), "expire-attention: bank.span of row ", row,
-                    " must be numbers, got NaN at memory ", i);
+      if (std::isnan(span[i]))
+        throw NotFinite("expire-attention: bank.span of row " + std::to_string(row) +
+                        " must be numbers, got NaN at memory " + std::to_string(i));
     if (count[row] > 0) ranges.emplace_back(begin[row], begin[row] + count[row]);
   }
   std::sort(ranges.begin(), ranges.end());
@@ -83,7 +84,7 @@ void CheckArguments(const Tensor& q, const Tensor& k, const Tensor& v, const Ten
         "bank.span must be [N] of float64", bank.span);
   Check(bank.age.numel() == bank.k.size(0) && bank.age.scalar_type() == torch::kLong, "bank.age must be [N] of int64",
         bank.age);
-  Check(!span.isnan().any().item<bool>(), "span must be numbers, not NaN", span);
+  if (span.isnan().any().item<bool>()) throw NotFinite("expire-attention: span must be numbers, not NaN");
   for (const Tensor& x : {k, v, bank.k, bank.v, position_keys})
     Check(x.device() == q.device(), "all must lie on the device of q", x);
   for (const Tensor& x : {bank.begin, bank.count})
