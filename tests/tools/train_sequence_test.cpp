@@ -249,7 +249,7 @@ TEST(TrainSequenceCommand, CommittedConfigsCanBeRead) {
     EXPECT_NO_THROW(options->memory.options->Ramp());
     ++files;
   }
-  EXPECT_EQ(files, 9);
+  EXPECT_EQ(files, 11);
 }
 
 TEST(TrainSequenceCommand, HelpListsTheOptionsOfATask) {
