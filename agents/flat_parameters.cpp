@@ -49,10 +49,26 @@ void AddFlat(const FlatParameters& parameters, const std::vector<Tensor>& gradie
   }
 }
 
+std::vector<BoundedStretch> BoundsOf(const FlatParameters& parameters, const memory::Core& core) {
+  std::vector<BoundedStretch> bounds;
+  for (const auto& [parameter, lowest, highest] : core.BoundedParameters())
+    for (const auto& part : parameters.parts())
+      if (part.tensor.is_same(parameter))
+        bounds.push_back({part.offset, part.tensor.numel(), static_cast<float>(lowest), static_cast<float>(highest)});
+  return bounds;
+}
+
+void Clamp(const std::vector<BoundedStretch>& bounds, std::span<float> values) {
+  for (const auto& [offset, size, lowest, highest] : bounds)
+    for (float& value : values.subspan(static_cast<size_t>(offset), static_cast<size_t>(size)))
+      value = std::clamp(value, lowest, highest);
+}
+
 std::vector<float> RateScale(const FlatParameters& parameters, double span_rate) {
   std::vector<float> scale(static_cast<size_t>(parameters.size()), 1.0f);
   for (const auto& part : parameters.parts()) {
-    const bool is_span = part.name.ends_with(".span") || part.name.ends_with(".span_bias") || part.name.ends_with(".span_ratio");
+    const bool is_span =
+        part.name.ends_with(".span") || part.name.ends_with(".span_bias") || part.name.ends_with(".span_ratio");
     if (is_span) std::fill_n(scale.begin() + part.offset, part.tensor.numel(), static_cast<float>(span_rate));
   }
   return scale;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "memory/core.h"
+
 namespace lethe::agents {
 
 /// Moves a module's parameters into one contiguous float32 array, so that copying, averaging, clipping and optimising
@@ -35,6 +37,18 @@ class FlatParameters {
 
 /// Concatenates gradients in the order of the parts into `out`, adding; undefined gradients count as zero.
 void AddFlat(const FlatParameters& parameters, const std::vector<torch::Tensor>& gradients, std::span<float> out);
+
+/// A stretch of the flat array whose values have to stay in lowest .. highest.
+struct BoundedStretch {
+  int64_t offset, size;
+  float lowest, highest;
+};
+
+/// Where the core's bounded parameters lie in the array.
+std::vector<BoundedStretch> BoundsOf(const FlatParameters& parameters, const memory::Core& core);
+
+/// Brings values of the flat array back into their bounds.
+void Clamp(const std::vector<BoundedStretch>& bounds, std::span<float> values);
 
 /// Learning rate of every parameter relative to the rest: span predictors learn at their own pace.
 std::vector<float> RateScale(const FlatParameters& parameters, double span_rate);

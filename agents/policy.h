@@ -46,8 +46,6 @@ class Policy : public torch::nn::Module {
   /// noise: see Core::Forward.
   Output Forward(const torch::Tensor& observations, const torch::Tensor& episode_start, const memory::StatePtr& state,
                  bool want_state = false, uint64_t noise = 0) const;
-  /// To be called after every update: see Core::ClampParameters.
-  void ClampParameters() { core_->ClampParameters(); }
 
   const PolicyOptions& options() const { return options_; }
   const memory::Core& core() const { return *core_; }

@@ -23,8 +23,6 @@ class SequenceModel : public torch::nn::Module {
   /// y [..., D] of Forward -> logits [..., num_labels].
   torch::Tensor Head(const torch::Tensor& y) const { return torch::linear(y, head_, head_bias_); }
 
-  /// To be called after every update: see memory::Core::ClampParameters.
-  void ClampParameters() { core_->ClampParameters(); }
   const memory::Core& core() const { return *core_; }
 
  private:

@@ -47,6 +47,7 @@ class SequenceTrainer::Impl {
         model_(MakeSequenceModel(options, stream_->spec())),
         parameters_(*model_),
         layout_(LayoutOf(parameters_)),
+        bounds_(BoundsOf(parameters_, model_->core())),
         pool_(static_cast<int>(options.train.threads)),
         block_(options.train.batch, options.train.block),
         shards_(*model_, parameters_, pool_, block_.rows, ramp_),
@@ -158,9 +159,8 @@ class SequenceTrainer::Impl {
     learning_rate_ = optimizer_.rate(progress);
     grad_norm_ = optimizer_.Step(state_.parameters, report.gradient, progress);
     if (!std::isfinite(grad_norm_)) ThrowDiverged();
+    Clamp(bounds_, state_.parameters);
     parameters_.Write(state_.parameters);
-    model_->ClampParameters();
-    state_.parameters = parameters_.Read();
   }
 
   /// False: interrupted.
@@ -231,6 +231,7 @@ class SequenceTrainer::Impl {
   const std::shared_ptr<SequenceModel> model_;
   FlatParameters parameters_;
   const std::vector<ParameterLayout> layout_;
+  const std::vector<BoundedStretch> bounds_;
   WorkerPool pool_;
   SequenceBlock block_;
   SequenceShards shards_;

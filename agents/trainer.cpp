@@ -80,6 +80,7 @@ class Trainer::Impl {
     policy_.to(torch::Device(options.device));
     parameters_ = std::make_unique<FlatParameters>(policy_);
     layout_ = LayoutOf(*parameters_);
+    bounds_ = BoundsOf(*parameters_, policy_.core());
     sharded_ = std::make_unique<ShardedPolicy>(policy_, *parameters_, pool_);
     state_.parameters = parameters_->Read();
     state_.actors.resize(static_cast<size_t>(options.train.actors));
@@ -297,9 +298,8 @@ class Trainer::Impl {
       report_ = ActorCriticUpdate(rollouts, options_.loss, progress, *sharded_, state_.parameters, *optimizer_);
     }
     if (!std::isfinite(report_.grad_norm)) ThrowDiverged();
+    Clamp(bounds_, state_.parameters);
     parameters_->Write(state_.parameters);
-    policy_.ClampParameters();
-    state_.parameters = parameters_->Read();
     for (const Rollout& r : rollouts) {
       interval_.Add(r, state_.updates);
       state_.env_steps += r.env_steps;
@@ -376,6 +376,7 @@ class Trainer::Impl {
   Curriculum curriculum_;
   std::unique_ptr<FlatParameters> parameters_;
   std::vector<ParameterLayout> layout_;
+  std::vector<BoundedStretch> bounds_;
   std::unique_ptr<ShardedPolicy> sharded_;
   std::unique_ptr<Optimizer> optimizer_;
   MemoryPrice price_{ConsolidationOptions{}};

@@ -139,9 +139,10 @@ BankView AdaptiveSpan::ProjectBank(const TransformerLayer& layer, const Bank& ba
   return BankedTransformer::ProjectBank(layer, padded, clock);
 }
 
-void AdaptiveSpan::ClampParameters() {
-  const torch::NoGradGuard no_grad;
-  for (const TransformerLayer& layer : layers()) Tensor(layer.span_ratio).clamp_(0, 1);
+std::vector<BoundedParameter> AdaptiveSpan::BoundedParameters() const {
+  std::vector<BoundedParameter> ratios;
+  for (const TransformerLayer& layer : layers()) ratios.push_back({layer.span_ratio, 0, 1});
+  return ratios;
 }
 
 Tensor AdaptiveSpan::AuxLoss() const {

@@ -44,8 +44,8 @@ class AdaptiveSpan : public BankedTransformer {
               const torch::Tensor& episode_begin) const override;
   /// In published mode: zeros in front of a cache that has become too short for the window.
   BankView ProjectBank(const TransformerLayer& layer, const Bank& bank, const torch::Tensor& clock) const override;
-  /// Ratios back into [0, 1].
-  void ClampParameters() override;
+  /// Ratios: in [0, 1].
+  std::vector<BoundedParameter> BoundedParameters() const override;
 
   /// Spans of a layer's heads in steps, [K] f64, with gradients to the ratios.
   torch::Tensor HeadSpans(const TransformerLayer& layer) const;

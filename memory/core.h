@@ -75,6 +75,12 @@ struct Flops {
   double bank = 0;  ///< projections of what was remembered before the block, spread over the block's steps
 };
 
+/// A parameter that training has to keep in lowest .. highest.
+struct BoundedParameter {
+  torch::Tensor parameter;  ///< the core's own, not a copy
+  double lowest, highest;
+};
+
 /// A memory: two faces of one function, Forward over a block with gradients and Step over time without.
 /// T calls of Step give what one Forward gives (evaluation mode).
 /// Threads: Forward of one core may run on several threads at once over different rows; parameters must not change
@@ -97,8 +103,13 @@ class Core : public torch::nn::Module {
   virtual StatePtr Restore(const TensorMap& saved) const = 0;
   /// Rows in the given order; -1 stands for a row that remembers nothing.
   virtual StatePtr Gather(const StatePtr& state, const std::vector<int64_t>& rows) const = 0;
-  /// Brings parameters that have bounds back into them; to be called after every update.
-  virtual void ClampParameters() {}
+  /// Parameters with bounds. Whoever trains them in an array of its own brings its values back into them after every
+  /// update; ClampParameters does so in place.
+  virtual std::vector<BoundedParameter> BoundedParameters() const { return {}; }
+  void ClampParameters() {
+    const torch::NoGradGuard no_grad;
+    for (const auto& [parameter, lowest, highest] : BoundedParameters()) torch::Tensor(parameter).clamp_(lowest, highest);
+  }
   /// Of a step in blocks of `block` with `living` memories per layer.
   virtual Flops CountFlops(int64_t block, double living) const = 0;
 };
