@@ -4,10 +4,12 @@
 
 #include <cstring>
 #include <deque>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "agents/curriculum.h"
 #include "agents/flat_parameters.h"
 #include "configs/safetensors.h"
 #include "memory/core.h"
@@ -69,5 +71,9 @@ memory::StatePtr ReadMemory(const configs::SafetensorsFile& file, const std::str
 /// A double as text that reads back to the same bits, and back from a file's metadata.
 std::string NumberText(double x);
 double ReadNumber(const configs::SafetensorsFile& file, const std::string& key);
+
+/// A curriculum's progress as metadata, and back.
+void AddCurriculum(const Curriculum::Progress& progress, std::map<std::string, std::string>& metadata);
+Curriculum::Progress ReadCurriculum(const configs::SafetensorsFile& file);
 
 }  // namespace lethe::agents

@@ -3,20 +3,39 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include <fmt/format.h>
 
 namespace lethe::agents {
 
 struct CurriculumOptions {
-  double start = 0;         ///< first value of the environment's curriculum parameter; 0: no curriculum
+  double start = 0;         ///< first value of the curriculum parameter; 0: no curriculum
   double factor = 1.5;      ///< growth at every success
   double threshold = 0.9;   ///< mean score that counts as success
   double retreat = 0;       ///< below this mean score the parameter shrinks again, never below start; 0: never
   int64_t episodes = 256;   ///< episodes the mean is taken over, all begun at the present value
 };
 
-/// Drives the environment's curriculum parameter by success: when the mean score of enough episodes passes the
-/// threshold, the parameter grows by the factor; an agent that has lost the task goes back to levels where the reward
-/// still tells it something. Depends on episodes alone, never on time.
+/// spec: of the environment or sequence task `id`, whose options stand in `section`.
+/// Errors: std::invalid_argument if there is no curriculum parameter or if it cannot start there.
+template <class Spec>
+void CheckCurriculum(const CurriculumOptions& options, const Spec& spec, const std::string& id,
+                     const std::string& section) {
+  const double start = options.start, lowest = spec.curriculum_min, highest = spec.curriculum_max;
+  if (start == 0) return;
+  if (spec.curriculum_parameter.empty())
+    throw std::invalid_argument(fmt::format("curriculum.start: {} has no curriculum parameter, allowed: 0", id));
+  if (start < lowest || start > highest)
+    throw std::invalid_argument(fmt::format("curriculum.start: got {}, allowed 0 or {}..{} ({}.{})", start, lowest,
+                                            highest, section, spec.curriculum_parameter));
+}
+
+/// Drives the curriculum parameter of an environment or a sequence task by success: when the mean score of enough
+/// episodes passes the threshold, the parameter grows by the factor; an agent that has lost the task goes back to levels
+/// where the reward still tells it something. Depends on episodes alone, never on time. Of a sequence task, an episode
+/// is a sequence of labels, and its score 1 if all are right, else 0.
 class Curriculum {
  public:
   /// What a checkpoint keeps.

@@ -40,14 +40,6 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
-void VisitCurriculum(CurriculumOptions& o, Options& v) {
-  v("start", o.start, Range{0, kMany}, "first value of the environment's curriculum parameter; 0: no curriculum");
-  v("factor", o.factor, Range{1, 100}, "growth at every success");
-  v("threshold", o.threshold, Range{-1e9, 1e9}, "mean score that counts as success");
-  v("retreat", o.retreat, Range{-1e9, 1e9}, "below this mean score levels get easier again; 0: never");
-  v("episodes", o.episodes, Range{1, 1e6}, "episodes the mean is taken over");
-}
-
 void VisitConsolidate(RunOptions& o, Options& v) {
   auto& c = o.consolidate;
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation after learning; 0: none");
@@ -75,6 +67,14 @@ void Require(bool ok, const std::string& message) {
 }
 
 }  // namespace
+
+void VisitCurriculum(CurriculumOptions& o, Options& v) {
+  v("start", o.start, Range{0, kMany}, "first value of the curriculum parameter of environment or task; 0: no curriculum");
+  v("factor", o.factor, Range{1, 100}, "growth at every success");
+  v("threshold", o.threshold, Range{-1e9, 1e9}, "mean score that counts as success");
+  v("retreat", o.retreat, Range{-1e9, 1e9}, "below this mean score levels get easier again; 0: never");
+  v("episodes", o.episodes, Range{1, 1e6}, "episodes, or a task's sequences, that the mean is taken over");
+}
 
 void VisitOptimizer(OptimizerOptions& o, Options& v) {
   v("kind", o.kind, OneOf{{"adam", "rmsprop"}}, "how gradients become steps");
@@ -126,11 +126,7 @@ void RunOptions::Resolve() {
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();
   const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
-  Require(curriculum.start == 0 || !spec.curriculum_parameter.empty(),
-          fmt::format("curriculum.start: {} has no curriculum parameter, allowed: 0", env.id));
-  Require(curriculum.start == 0 || (curriculum.start >= spec.curriculum_min && curriculum.start <= spec.curriculum_max),
-          fmt::format("curriculum.start: got {}, allowed 0 or {}..{} (env.{})", curriculum.start, spec.curriculum_min,
-                      spec.curriculum_max, spec.curriculum_parameter));
+  CheckCurriculum(curriculum, spec, env.id, "env");
 }
 
 std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document) {

@@ -61,6 +61,9 @@ struct RunOptions {
   void Resolve();
 };
 
+/// Binds the options of a curriculum.
+void VisitCurriculum(CurriculumOptions& curriculum, configs::Options& options);
+
 /// Binds the options of an optimiser.
 void VisitOptimizer(OptimizerOptions& optimizer, configs::Options& options);
 

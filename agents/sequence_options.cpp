@@ -74,6 +74,8 @@ void SequenceOptions::Visit(Options& v) {
   v.Section(
       "optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser");
   v.Section(
+      "curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder sequences as the score allows");
+  v.Section(
       "evaluate", [this](Options& s) { VisitEvaluate(evaluate, s); }, "streaming evaluation");
   v.Section(
       "log", [this](Options& s) { VisitLog(log, s); }, "what is written and when");
@@ -91,6 +93,8 @@ void SequenceOptions::Resolve() {
         fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
   train.threads = std::min(train.threads, train.batch);
   task.params->Check();
+  if (curriculum.start > 0)  // else no file has to be there yet
+    CheckCurriculum(curriculum, OpenStream(*this, envs::sequence::Split::kTrain)->spec(), task.id, "task");
 }
 
 std::unique_ptr<SequenceOptions> ReadSequenceOptions(const configs::Document& document) {

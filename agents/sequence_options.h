@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agents/core_options.h"
+#include "agents/curriculum.h"
 #include "agents/optimizer.h"
 #include "configs/options.h"
 #include "envs/params.h"
@@ -31,6 +32,7 @@ struct SequenceOptions {
     double span_weight = 0, span_rate = 1;
   } train;
   OptimizerOptions optimizer;
+  CurriculumOptions curriculum;  ///< its episodes are sequences of labels, each right or wrong
 
   struct Evaluate {
     int64_t interval_updates = 1'000, batch = 0, valid_blocks = 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 namespace lethe::agents {
 
 using configs::Dtype;
@@ -13,13 +15,15 @@ void SaveSequence(const std::string& path, const SequenceState& s, const std::ve
   views.Add("optimizer.mean", Dtype::kF32, s.mean);
   views.Add("optimizer.square", Dtype::kF32, s.square);
   views.Add("stream", Dtype::kU8, s.stream);
+  views.Add("scorer", Dtype::kU8, s.scorer);
   for (size_t i = 0; i < s.memories.size(); ++i) views.Add(fmt::format("memory{}.", i), s.memories[i]);
-  configs::WriteSafetensors(path, views.views(),
-                            {{"updates", std::to_string(s.updates)},
-                             {"tokens", std::to_string(s.tokens)},
-                             {"seconds", NumberText(s.seconds)},
-                             {"optimizer_updates", std::to_string(s.optimizer_updates)},
-                             {"shards", std::to_string(s.memories.size())}});
+  std::map<std::string, std::string> metadata = {{"updates", std::to_string(s.updates)},
+                                                 {"tokens", std::to_string(s.tokens)},
+                                                 {"seconds", NumberText(s.seconds)},
+                                                 {"optimizer_updates", std::to_string(s.optimizer_updates)},
+                                                 {"shards", std::to_string(s.memories.size())}};
+  AddCurriculum(s.curriculum, metadata);
+  configs::WriteSafetensors(path, views.views(), metadata);
 }
 
 void SaveSequenceWeights(const std::string& path, const std::vector<float>& parameters,
@@ -40,7 +44,9 @@ SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<Parame
   s.parameters = LoadSequenceWeights(file, layout);
   s.mean = ReadArray<float>(file, "optimizer.mean");
   s.square = ReadArray<float>(file, "optimizer.square");
+  s.curriculum = ReadCurriculum(file);
   s.stream = ReadArray<std::byte>(file, "stream");
+  s.scorer = ReadArray<std::byte>(file, "scorer");
   const int64_t shards = integer("shards");
   for (int64_t i = 0; i < shards; ++i) s.memories.push_back(ReadMemory(file, fmt::format("memory{}.", i), core));
   return s;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agents/checkpoint_tensors.h"
+#include "agents/curriculum.h"
 
 namespace lethe::agents {
 
@@ -16,7 +17,9 @@ struct SequenceState {
   std::vector<float> parameters;
   std::vector<float> mean, square;  ///< the optimiser's moments
   int64_t optimizer_updates = 0;
+  Curriculum::Progress curriculum;
   std::vector<std::byte> stream;           ///< SequenceStream::Save
+  std::vector<std::byte> scorer;           ///< Scorer::Save
   std::vector<memory::StatePtr> memories;  ///< of every shard
 };
 

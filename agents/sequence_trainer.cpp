@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 
 #include "agents/evaluate.h"
@@ -27,6 +28,11 @@ double CpuSeconds() {
   timespec time{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// NaN without a curriculum parameter.
+double HardestOf(const envs::sequence::SequenceSpec& spec) {
+  return spec.curriculum_parameter.empty() ? std::numeric_limits<double>::quiet_NaN() : spec.curriculum_max;
 }
 
 double Mean(const std::vector<double>& values) {
@@ -52,16 +58,20 @@ class SequenceTrainer::Impl {
         block_(options.train.batch, options.train.block),
         shards_(*model_, parameters_, pool_, block_.rows, ramp_),
         scorer_(stream_->spec(), static_cast<int>(block_.rows)),
+        curriculum_(options.curriculum, HardestOf(stream_->spec())),
         optimizer_(options.optimizer, static_cast<size_t>(parameters_.size()),
                    RateScale(parameters_, options.train.span_rate)) {
     for (const Split split : {Split::kValid, Split::kTest})
       OpenStream(options, split);  // a bad one is better known now
     state_.parameters = parameters_.Read();
+    if (HasCurriculum()) stream_->SetCurriculum(curriculum_.value());
     interval_.memory = MemoryTally(ramp_);
   }
 
   void Restore(SequenceState state) {
     stream_->Restore(state.stream);
+    scorer_.Restore(state.scorer);
+    curriculum_.Restore(state.curriculum);
     shards_.Restore(state.memories);
     parameters_.Write(state.parameters);
     optimizer_.mean() = state.mean;
@@ -131,7 +141,7 @@ class SequenceTrainer::Impl {
     const auto noise = NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates));
     const BlockReport report = Learn(noise);
     Apply(report);
-    scorer_.Add(block_.steps, block_.out(), block_.nats.data(), block_.predicted.data());
+    Score();
     interval_.memory.Add(report.memory);
     interval_.tokens += block_.rows * block_.steps;
     interval_.wall += Since(begin);
@@ -139,6 +149,18 @@ class SequenceTrainer::Impl {
     saved_bytes_ = report.saved_bytes;
     state_.tokens += block_.rows * block_.steps;
     ++state_.updates;
+  }
+
+  bool HasCurriculum() const { return options_.curriculum.start > 0; }
+
+  /// What the block's answers say about the task, and whether the next samples may be harder.
+  void Score() {
+    const double begun_at = HasCurriculum() ? curriculum_.value() : 0;
+    const auto completed =
+        scorer_.Add(block_.steps, block_.out(), block_.nats.data(), block_.predicted.data(), begun_at);
+    if (!HasCurriculum()) return;
+    for (const auto& sequence : completed) curriculum_.Add(sequence.right ? 1 : 0, sequence.curriculum);
+    stream_->SetCurriculum(curriculum_.value());
   }
 
   BlockReport Learn(uint64_t noise) {
@@ -198,6 +220,8 @@ class SequenceTrainer::Impl {
     s.chars_per_cpu_s = tokens / std::max(interval_.cpu, 1e-9);
     s.loss = scorer_.mean_nats();
     s.scores = Scores();
+    s.curriculum = curriculum_.value();
+    s.curriculum_name = stream_->spec().curriculum_parameter;
     s.valid = std::exchange(valid_, {});
     const MemoryTally& memory = interval_.memory;
     s.living = memory.living(), s.living_max = memory.living_max(), s.resident = memory.resident(),
@@ -219,7 +243,9 @@ class SequenceTrainer::Impl {
     state_.mean = optimizer_.mean();
     state_.square = optimizer_.square();
     state_.optimizer_updates = optimizer_.updates();
+    state_.curriculum = curriculum_.progress();
     state_.stream = stream_->Save();
+    state_.scorer = scorer_.Save();
     state_.memories = shards_.memories();
     if (hooks_.checkpoint) hooks_.checkpoint(state_);
   }
@@ -236,6 +262,7 @@ class SequenceTrainer::Impl {
   SequenceBlock block_;
   SequenceShards shards_;
   envs::sequence::Scorer scorer_;
+  Curriculum curriculum_;
   Optimizer optimizer_;
   SequenceState state_;
   Interval interval_;

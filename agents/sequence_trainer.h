@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "agents/sequence_evaluation.h"
@@ -17,6 +18,8 @@ struct SequenceStatus {
   double chars_per_cpu_s = 0;      ///< the same over the CPU time of all threads
   double loss = 0;                 ///< nats per scored label; NaN: none was scored
   std::vector<NamedScore> scores;  ///< of the training blocks
+  double curriculum = 0;           ///< value of the curriculum parameter; NaN: the task has none
+  std::string curriculum_name;     ///< "" then
   std::vector<NamedScore> valid;   ///< empty: no evaluation in this interval
   std::vector<double> living, living_max, resident, span_mean;  ///< per layer
   double paper_memory_size = 0;

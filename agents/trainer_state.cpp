@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 namespace lethe::agents {
 
 using configs::Dtype;
@@ -31,37 +33,34 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
   }
   for (size_t i = 0; i < s.students.size(); ++i)
     if (s.students[i] != nullptr) views.Add(fmt::format("student{}.memory.", i), s.students[i]);
-  configs::WriteSafetensors(path, views.views(),
-                            {{"phase", PhaseName(s.phase)},
-                             {"env_steps", std::to_string(s.env_steps)},
-                             {"phase_steps", std::to_string(s.phase_steps)},
-                             {"updates", std::to_string(s.updates)},
-                             {"seconds", NumberText(s.seconds)},
-                             {"optimizer_updates", std::to_string(s.optimizer_updates)},
-                             {"curriculum.value", NumberText(s.curriculum.value)},
-                             {"curriculum.sum", NumberText(s.curriculum.sum)},
-                             {"curriculum.last_mean", NumberText(s.curriculum.last_mean)},
-                             {"curriculum.count", std::to_string(s.curriculum.count)},
-                             {"target.sum", NumberText(s.target.sum)},
-                             {"target.last_mean", NumberText(s.target.last_mean)},
-                             {"target.count", std::to_string(s.target.count)},
-                             {"alpha", NumberText(s.alpha)},
-                             {"kl", NumberText(s.kl)},
-                             {"pending_kl", NumberText(s.pending_kl)},
-                             {"pending_episodes", NumberText(s.pending_episodes)},
-                             {"charged_layers", std::to_string(s.charged_layers)},
-                             {"living_average", NumberText(s.living_average)}});
+  std::map<std::string, std::string> metadata = {{"phase", PhaseName(s.phase)},
+                                                 {"env_steps", std::to_string(s.env_steps)},
+                                                 {"phase_steps", std::to_string(s.phase_steps)},
+                                                 {"updates", std::to_string(s.updates)},
+                                                 {"seconds", NumberText(s.seconds)},
+                                                 {"optimizer_updates", std::to_string(s.optimizer_updates)},
+                                                 {"target.sum", NumberText(s.target.sum)},
+                                                 {"target.last_mean", NumberText(s.target.last_mean)},
+                                                 {"target.count", std::to_string(s.target.count)},
+                                                 {"alpha", NumberText(s.alpha)},
+                                                 {"kl", NumberText(s.kl)},
+                                                 {"pending_kl", NumberText(s.pending_kl)},
+                                                 {"pending_episodes", NumberText(s.pending_episodes)},
+                                                 {"charged_layers", std::to_string(s.charged_layers)},
+                                                 {"living_average", NumberText(s.living_average)}};
+  AddCurriculum(s.curriculum, metadata);
+  configs::WriteSafetensors(path, views.views(), metadata);
 }
 
-void SaveWeights(const std::string& path, const std::vector<float>& parameters, const std::vector<ParameterLayout>& layout,
-                 int64_t env_steps) {
+void SaveWeights(const std::string& path, const std::vector<float>& parameters,
+                 const std::vector<ParameterLayout>& layout, int64_t env_steps) {
   TensorViews views;
   views.AddParameters("policy.", parameters, layout);
   configs::WriteSafetensors(path, views.views(), {{"env_steps", std::to_string(env_steps)}});
 }
 
-TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout, const memory::Core& core,
-                            size_t actors) {
+TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<ParameterLayout>& layout,
+                            const memory::Core& core, size_t actors) {
   TrainerState s;
   const auto integer = [&](const char* key) { return static_cast<int64_t>(ReadNumber(file, key)); };
   const std::string phase = file.metadata().contains("phase") ? file.metadata().at("phase") : "";
@@ -71,8 +70,7 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.updates = integer("updates");
   s.seconds = ReadNumber(file, "seconds");
   s.optimizer_updates = integer("optimizer_updates");
-  s.curriculum = {ReadNumber(file, "curriculum.value"), ReadNumber(file, "curriculum.sum"), ReadNumber(file, "curriculum.last_mean"),
-                  integer("curriculum.count")};
+  s.curriculum = ReadCurriculum(file);
   s.target = {ReadNumber(file, "target.sum"), ReadNumber(file, "target.last_mean"), integer("target.count")};
   s.alpha = ReadNumber(file, "alpha");
   s.kl = ReadNumber(file, "kl");
@@ -89,10 +87,11 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   for (size_t i = 0; i < actors; ++i) {
     const std::string prefix = fmt::format("actor{}.", i);
     if (file.Has(prefix + "envs")) {
-      s.actors[i] = {ReadArray<std::byte>(file, prefix + "envs"),         ReadArray<uint8_t>(file, prefix + "observations"),
-                     ReadArray<uint8_t>(file, prefix + "episode_start"),  ReadArray<uint8_t>(file, prefix + "is_last"),
-                     ReadArray<double>(file, prefix + "curriculum"),      ReadMemory(file, prefix + "memory.", core),
-                     ReadArray<int64_t>(file, prefix + "steps").front()};
+      s.actors[i] = {
+          ReadArray<std::byte>(file, prefix + "envs"),        ReadArray<uint8_t>(file, prefix + "observations"),
+          ReadArray<uint8_t>(file, prefix + "episode_start"), ReadArray<uint8_t>(file, prefix + "is_last"),
+          ReadArray<double>(file, prefix + "curriculum"),     ReadMemory(file, prefix + "memory.", core),
+          ReadArray<int64_t>(file, prefix + "steps").front()};
     }
     const std::string student = fmt::format("student{}.memory.", i);
     if (file.Has(student + "clock")) s.students[i] = ReadMemory(file, student, core);

@@ -77,6 +77,7 @@ int EvaluateSequenceRun(configs::Document document, const CommandLine& line) {
   for (const char* flag : {"episodes", "greedy"})
     if (line.Has(flag)) throw UserError(fmt::format("--{} is for agents; this run has a sequence task", flag));
   const auto split = SplitOf(line);
+  document.Override("curriculum.start=0");  // as above
   if (line.Has("threads")) document.Override(fmt::format("train.threads={}", line.Integer("threads", 1, 1, 256)));
   document = WithOverrides(std::move(document), line);
   const auto options = AsUserError([&] { return agents::ReadSequenceOptions(document); });

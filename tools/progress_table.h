@@ -25,7 +25,7 @@ struct ProgressLine {
   double share_learning = kUnknown;
   double share_waiting = kUnknown;
   double score = kUnknown;
-  double curriculum = kUnknown;         ///< current value of the environment's curriculum parameter
+  double curriculum = kUnknown;         ///< current value of the curriculum parameter
   std::string curriculum_name = "curriculum";
   std::vector<double> living_memories;  ///< per layer, mean per step
   double never_forgetting = kUnknown;   ///< what a memory that keeps everything would hold

@@ -37,6 +37,7 @@ Json MetricsLine(const agents::SequenceStatus& status) {
   line["chars_per_cpu_s"] = status.chars_per_cpu_s;
   line["loss"] = status.loss;
   for (const auto& score : status.scores) line[score.name] = score.value;
+  line["curriculum"] = status.curriculum;
   for (const auto& score : status.valid) line["valid_" + score.name] = score.value;
   AddMemory(status, line);
   line["grad_norm"] = status.grad_norm;
@@ -56,6 +57,8 @@ ProgressLine MakeProgressLine(const agents::SequenceStatus& status, double total
   line.total_seconds = total_seconds;
   line.steps_per_s = status.chars_per_s;
   line.score = status.scores.front().value;
+  line.curriculum = status.curriculum;
+  line.curriculum_name = status.curriculum_name;
   line.living_memories = status.living;
   line.memory_bytes = status.memory_bytes;
   line.losses = {{"loss", status.loss}};

@@ -15,7 +15,8 @@ constexpr const char* kCopyRules = R"(Count, wait, and say the number.
 A sample is A * count, B * distance, Q * `count_max`. The label of the j-th Q is 1 if j <= count, else 2 (stop).
 
 **Stream.** count is uniform in 1 .. `count_max`, the distance uniform in D / 2 (rounded down) .. D with D = `distance`.
-Samples follow each other; memory begins anew at the first token of each. With B rows, row b reads samples b, b + B, ...
+Samples follow each other; memory begins anew at the first token of each. A curriculum drives `distance`, from 1 on: a
+sample takes the D that is in force at its first token. With B rows, row b reads samples b, b + B, ...
 of the split, so that an evaluation scores the same samples whatever B.
 
 **Scores.** sequence_accuracy: all `count_max` labels of a sample right; token_accuracy.
@@ -69,10 +70,13 @@ class Copy final : public SequenceStream {
              .num_labels = 3,
              .unscored_label = kNone,
              .labels_per_sequence = params.count_max,
-             .scores = {}};
+             .scores = {},
+             .curriculum_parameter = "distance",
+             .curriculum_min = 1,
+             .curriculum_max = static_cast<double>(params.distance)};
     spec_.scores = {{"sequence_accuracy", Measure::kSequenceAccuracy, 1 / static_cast<double>(params.count_max)},
                     {"token_accuracy", Measure::kAccuracy, TokenChance(params.count_max)}};
-    for (int row = 0; row < options.rows; ++row) rows_.push_back(DrawSample({.number = row}));
+    for (int row = 0; row < options.rows; ++row) rows_.push_back({.number = row, .longest = params.distance});
   }
 
   const SequenceSpec& spec() const override { return spec_; }
@@ -82,6 +86,12 @@ class Copy final : public SequenceStream {
     if (std::ranges::all_of(rows_, [&](const Place& place) { return IsOver(place); })) return false;
     for (int row = 0; row < options_.rows; ++row) WriteRow(rows_[row], row * options_.steps, out);
     return true;
+  }
+
+  void SetCurriculum(double value) override {
+    if (std::isnan(value)) throw std::invalid_argument("distance is not a number");
+    const double longest = std::clamp(std::floor(value), spec_.curriculum_min, spec_.curriculum_max);
+    for (Place& place : rows_) place.longest = static_cast<int64_t>(longest);
   }
 
   std::vector<std::byte> Save() const override { return SaveCounters(OwnIdentity(), rows_); }
@@ -95,14 +105,13 @@ class Copy final : public SequenceStream {
     int64_t next = 0;    // token of the sample
     int64_t count = 0;
     int64_t distance = 0;
+    int64_t longest = 0;  // distance of samples that begin from now on
   };
 
-  Place DrawSample(Place place) const {
+  void DrawSample(Place& place) const {
     Stream random = SplitStream(options_.seed, options_.split, static_cast<uint32_t>(place.number));
     place.count = random.Between(1, params_.count_max);
-    place.distance = random.Between(params_.distance / 2, params_.distance);
-    place.next = 0;
-    return place;
+    place.distance = random.Between(place.longest / 2, place.longest);
   }
 
   bool IsOver(const Place& place) const {
@@ -115,10 +124,11 @@ class Copy final : public SequenceStream {
       out.tokens[at] = out.labels[at] = out.scored[at] = out.episode_start[at] = 0;
       if (IsOver(place)) continue;
       out.episode_start[at] = place.next == 0;
+      if (place.next == 0) DrawSample(place);
       WriteToken(place, at, out);
       if (++place.next == place.count + place.distance + params_.count_max) {
         place.number += options_.rows;
-        place = DrawSample(place);
+        place.next = 0;
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,15 @@ struct ScoreSpec {
 
 /// What a model and its trainer must know of a task. Constant for the life of a stream.
 struct SequenceSpec {
-  std::string family;               ///< "Copy", without variant and version
-  int num_symbols = 0;              ///< tokens are 0 .. num_symbols - 1; <= 256
-  int num_labels = 0;               ///< labels, the classes to predict, are 0 .. num_labels - 1; <= 256
-  int unscored_label = -1;          ///< the label of tokens where nothing is asked; -1: every label is scored
-  int64_t labels_per_sequence = 0;  ///< scored labels that belong together, one after the other; 0: no such thing
-  std::vector<ScoreSpec> scores;    ///< the first is the one that runs are compared by
+  std::string family;                ///< "Copy", without variant and version
+  int num_symbols = 0;               ///< tokens are 0 .. num_symbols - 1; <= 256
+  int num_labels = 0;                ///< labels, the classes to predict, are 0 .. num_labels - 1; <= 256
+  int unscored_label = -1;           ///< the label of tokens where nothing is asked; -1: every label is scored
+  int64_t labels_per_sequence = 0;   ///< scored labels that belong together, one after the other; 0: no such thing
+  std::vector<ScoreSpec> scores;     ///< the first is the one that runs are compared by
+  std::string curriculum_parameter;  ///< integer parameter that makes sequences harder; "": none
+  double curriculum_min = 0;         ///< its easiest value
+  double curriculum_max = 0;         ///< its hardest value: the configured one
 };
 
 /// How to build a stream. The same seed, split and number of rows give the same tokens on any machine.
@@ -67,9 +71,15 @@ class SequenceStream {
   /// nothing written, once valid or test is over: every label was scored once. Allocates nothing.
   virtual bool Next(const TokenBlock& out) = 0;
 
-  /// The position, as bytes for the same build and machine type; a stream of the same task, split, rows and steps that
-  /// takes it over goes on alike. Errors of Restore: std::invalid_argument for damaged bytes or those of another
-  /// stream; nothing has changed then.
+  /// Sets the curriculum parameter, rounded down and clamped to spec().curriculum_min .. curriculum_max, for sequences
+  /// that begin in later calls of Next. Errors: std::logic_error where the task has none.
+  virtual void SetCurriculum(double /*value*/) {
+    throw std::logic_error(spec().family + " has no curriculum parameter");
+  }
+
+  /// The position and the curriculum, as bytes for the same build and machine type; a stream of the same task, split,
+  /// rows and steps that takes it over goes on alike. Errors of Restore: std::invalid_argument for damaged bytes or
+  /// those of another stream; nothing has changed then.
   virtual std::vector<std::byte> Save() const = 0;
   virtual void Restore(std::span<const std::byte> bytes) = 0;
 };

@@ -28,7 +28,8 @@ std::string ErrorOf(Call&& call) {
 
 // Options of a core that draw at random in training, where it has them.
 std::vector<std::string> WithNoise(const std::string& core) {
-  std::vector<std::string> options = {"memory.core=" + core, "train.max_updates=12"};
+  std::vector<std::string> options = {"memory.core=" + core,    "train.max_updates=12",   "curriculum.start=4",
+                                      "curriculum.threshold=0", "curriculum.episodes=15", "curriculum.factor=2"};
   const auto known = memory::FindCore(core).make_options();
   CoreChoice choice;
   choice.Set(core);
@@ -49,6 +50,7 @@ TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
   const tests::TemporaryFolder folder;
   SequenceTrainer whole(*options, {});
   EXPECT_TRUE(whole.Train());
+  EXPECT_GE(whole.state().curriculum.value, 16) << "it has changed on the way";
   for (const int stop_at : {1, 5, 9}) {
     int updates = 0;
     SequenceHooks hooks;
@@ -62,6 +64,10 @@ TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
     EXPECT_EQ(second.state().parameters, whole.state().parameters) << stop_at;
     EXPECT_EQ(second.state().mean, whole.state().mean) << stop_at;
     EXPECT_EQ(second.state().stream, whole.state().stream) << stop_at;
+    EXPECT_EQ(second.state().scorer, whole.state().scorer) << stop_at;
+    EXPECT_EQ(second.state().curriculum.value, whole.state().curriculum.value) << stop_at;
+    EXPECT_EQ(second.state().curriculum.sum, whole.state().curriculum.sum) << stop_at;
+    EXPECT_EQ(second.state().curriculum.count, whole.state().curriculum.count) << stop_at;
     EXPECT_EQ(second.state().tokens, whole.state().tokens) << stop_at;
   }
 }
@@ -77,6 +83,8 @@ TEST_P(SequenceTrainerTest, LogsLossScoresAndMemory) {
   EXPECT_EQ(lines[0].updates, 10);
   EXPECT_EQ(lines[0].tokens, 10 * 6 * 16);
   EXPECT_TRUE(lines[0].valid.empty());
+  EXPECT_EQ(lines[0].curriculum_name, "distance");
+  EXPECT_EQ(lines[0].curriculum, 20) << "without a curriculum, the configured value";
   ASSERT_EQ(lines[1].valid.size(), 2u);
   EXPECT_EQ(lines[1].valid[0].name, "sequence_accuracy");
   EXPECT_GT(lines[1].loss, 0);
@@ -191,6 +199,36 @@ TEST(SequenceOptionsTest, BadOptionsAreNamed) {
   EXPECT_THAT(ErrorOf([] { MakeSequence({"task.id=Copy-v0", "task.path=x"}); }), HasSubstr("task.path"));
   EXPECT_THAT(ErrorOf([] { MakeSequence({"task.id=Copy-v0", "memory.core=lstn"}); }), HasSubstr("memory.core"));
   EXPECT_THAT(ErrorOf([] { MakeSequence({}); }), HasSubstr("path is empty"));
+  EXPECT_THAT(ErrorOf([] {
+                MakeSequence({"task.id=ObjectCollision-v0", "curriculum.start=3"});
+              }),
+              HasSubstr("curriculum.start: ObjectCollision-v0 has no curriculum parameter, allowed: 0"));
+  EXPECT_THAT(ErrorOf([] { MakeTinySequence({"curriculum.start=21"}); }),
+              HasSubstr("curriculum.start: got 21, allowed 0 or 1..20 (task.distance)"));
+}
+
+TEST(SequenceTrainer, TheCurriculumFollowsTheScoreOfTheTraining) {
+  for (const double threshold : {0.0, 1.0}) {  // every sequence counts as success, or hardly any
+    const auto options = MakeTinySequence({"train.max_updates=20", "curriculum.start=4", "curriculum.episodes=15",
+                                           fmt::format("curriculum.threshold={}", threshold)});
+    SequenceTrainer trainer(*options, {});
+    trainer.Train();
+    EXPECT_EQ(trainer.state().curriculum.value, threshold == 0 ? 20 : 4);
+  }
+}
+
+TEST(SequenceTrainer, BoundedParametersStayInTheirBounds) {
+  const auto options = MakeTinySequence({"memory.core=adaptive_span", "memory.span_loss=1", "memory.initial_ratio=0.02",
+                                         "train.max_updates=10", "optimizer.learning_rate=0.1"});
+  SequenceTrainer trainer(*options, {});
+  trainer.Train();
+  int bounded = 0;
+  for (const ParameterLayout& part : trainer.layout()) {
+    if (!part.name.ends_with("span_ratio")) continue;
+    for (int64_t i = part.offset; i < part.offset + part.size; ++i, ++bounded)
+      EXPECT_EQ(trainer.state().parameters[static_cast<size_t>(i)], 0) << part.name;
+  }
+  EXPECT_GT(bounded, 0);
 }
 
 // What a finished training with these options scores on test.

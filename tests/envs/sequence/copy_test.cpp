@@ -1,3 +1,4 @@
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
@@ -49,6 +50,26 @@ TEST(Copy, VariantsDifferInDistance) {
   EXPECT_EQ(Find("Copy-16k-v0").make_params()->Get("distance"), 16'384);
   EXPECT_EQ(Find("Copy-128k-v0").make_params()->Get("distance"), 131'072);
   EXPECT_EQ(Find("Copy-v0").make_params()->Get("count_max"), 16);
+}
+
+TEST(Copy, ASampleTakesTheCurriculumThatHoldsAtItsFirstToken) {
+  const auto make = [] { return MakeStream("Copy-v0", {.steps = 1}, {{"count_max", 2}, {"distance", 20}}); };
+  const auto stream = make();
+  EXPECT_EQ(stream->spec().curriculum_parameter, "distance");
+  EXPECT_EQ(stream->spec().curriculum_max, 20);
+  stream->SetCurriculum(3.9);
+  Row row = ReadRows(*stream, 1)[0];
+  stream->SetCurriculum(1e9);
+  const auto restored = make();
+  restored->Restore(stream->Save());
+  const Row rest = ReadRows(*stream, 2'000)[0];
+  EXPECT_EQ(ReadRows(*restored, 2'000)[0], rest) << "the curriculum belongs to the state";
+  row.tokens.insert(row.tokens.end(), rest.tokens.begin(), rest.tokens.end());
+  row.episode_start.insert(row.episode_start.end(), rest.episode_start.begin(), rest.episode_start.end());
+  const auto samples = SamplesOf(row);
+  EXPECT_LE(samples[0].distance, 3);
+  for (size_t i = 1; i < samples.size(); ++i) EXPECT_TRUE(samples[i].distance >= 10 && samples[i].distance <= 20) << i;
+  EXPECT_THROW(stream->SetCurriculum(std::nan("")), std::invalid_argument);
 }
 
 const std::vector<Change> kShort = {{"distance", 40}, {"valid_samples", 500}, {"test_samples", 501}};

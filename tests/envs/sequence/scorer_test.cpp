@@ -22,10 +22,10 @@ struct Answers {
   std::vector<float> nats;
   std::vector<uint8_t> episode_start = std::vector<uint8_t>(labels.size());
 
-  void AddTo(Scorer& scorer, int rows) {
+  std::vector<CompletedSequence> AddTo(Scorer& scorer, int rows, double curriculum = 0) {
     std::vector<uint8_t> tokens(labels.size());
     const TokenBlock block{tokens.data(), labels.data(), scored.data(), episode_start.data()};
-    scorer.Add(static_cast<int64_t>(labels.size()) / rows, block, nats.data(), predicted.data());
+    return scorer.Add(static_cast<int64_t>(labels.size()) / rows, block, nats.data(), predicted.data(), curriculum);
   }
 };
 
@@ -64,6 +64,25 @@ TEST(Scorer, ASequenceWithoutItsBeginningDoesNotCount) {
       .labels = {1, 1, 1}, .scored = {1, 1, 1}, .predicted = {2, 1, 1}, .nats = {0, 0, 0}, .episode_start = {0, 1, 0}}
       .AddTo(scorer, 1);
   EXPECT_EQ(scorer.Values()[3], 1);
+}
+
+TEST(Scorer, TellsWhichSequencesEndedAndOfWhichCurriculum) {
+  Scorer scorer(Spec(), 1);
+  const Answers half{.labels = {1}, .scored = {1}, .predicted = {2}, .nats = {0}, .episode_start = {1}};
+  EXPECT_TRUE(Answers(half).AddTo(scorer, 1, 5).empty());
+  Scorer restored(Spec(), 1);
+  restored.Restore(scorer.Save());
+  Answers rest{
+      .labels = {1, 1, 1}, .scored = {1, 1, 1}, .predicted = {1, 1, 1}, .nats = {0, 0, 0}, .episode_start = {0, 1, 0}};
+  for (Scorer* each : {&scorer, &restored}) {
+    const auto completed = rest.AddTo(*each, 1, 7);
+    ASSERT_EQ(completed.size(), 2u);
+    EXPECT_FALSE(completed[0].right);
+    EXPECT_EQ(completed[0].curriculum, 5);
+    EXPECT_TRUE(completed[1].right);
+    EXPECT_EQ(completed[1].curriculum, 7);
+  }
+  EXPECT_THROW(Scorer(Spec(), 2).Restore(scorer.Save()), std::invalid_argument);
 }
 
 TEST(Scorer, NothingCountedIsNotANumber) {

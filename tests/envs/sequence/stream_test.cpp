@@ -96,6 +96,19 @@ TEST_P(StreamTest, RefusesDamagedStatesAndThoseOfOtherStreams) {
   EXPECT_THAT(ErrorOf([&] { stream->Restore({}); }), HasSubstr("damaged"));
 }
 
+TEST_P(StreamTest, HasACurriculumIfItSaysSo) {
+  const auto stream = Make({});
+  const SequenceSpec& spec = stream->spec();
+  if (spec.curriculum_parameter.empty()) {
+    EXPECT_THROW(stream->SetCurriculum(1), std::logic_error);
+    return;
+  }
+  stream->SetCurriculum(1);
+  EXPECT_EQ(Find(GetParam()).make_params()->Get(spec.curriculum_parameter), spec.curriculum_max);
+  EXPECT_LE(spec.curriculum_min, spec.curriculum_max);
+  EXPECT_GT(spec.labels_per_sequence, 0) << "sequences are what the curriculum counts";
+}
+
 TEST_P(StreamTest, RefusesBadOptions) {
   EXPECT_THAT(ErrorOf([&] { Make({.rows = 0}); }), HasSubstr("rows is 0; allowed: >= 1"));
   EXPECT_THAT(ErrorOf([&] { Make({.steps = 0}); }), HasSubstr("steps is 0; allowed: >= 1"));
