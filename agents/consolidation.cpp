@@ -17,14 +17,11 @@ void MemoryPrice::Update(double kl_sum, int64_t episodes, double progress) {
   if (pending_episodes_ == 0) return;  // long episodes: the KL waits for the next one to finish
   const double now = pending_kl_ / pending_episodes_;
   pending_kl_ = pending_episodes_ = 0;
-  kl_ = options_.averaging * kl_ + (1 - options_.averaging) * now;
-  const double eps = Tolerance(progress);
-  const double pull = std::clamp((eps - kl_) / eps, -2.0, 1.0);
-  alpha_ = std::clamp(alpha_ * std::exp(options_.alpha_rate * pull), options_.alpha_min, options_.alpha_max);
+  control_.Update(now, Tolerance(progress));
 }
 
 void MemoryPrice::Charge(int64_t layers) {
-  if (layers > charged_layers_) alpha_ = options_.alpha_start;
+  if (layers > charged_layers_) control_.Restore(options_.alpha_start, control_.cost());
   charged_layers_ = layers;
 }
 

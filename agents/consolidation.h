@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agents/actor_critic.h"
+#include "agents/price_control.h"
 
 namespace lethe::agents {
 
@@ -19,11 +20,13 @@ struct ConsolidationOptions {
   double ramp = 1;             ///< R, part of the charge
 };
 
-/// Alpha, the price of memory: it rises while the student agrees with its teacher and falls when it does not.
-///   alpha *= exp(rate clip((eps - KL) / eps, -2, 1))
+/// Alpha, the price of memory, by PriceControl: it rises while the student agrees with its teacher and falls when it
+/// does not.
 class MemoryPrice {
  public:
-  explicit MemoryPrice(const ConsolidationOptions& options) : options_(options), alpha_(options.alpha_start) {}
+  explicit MemoryPrice(const ConsolidationOptions& options)
+      : options_(options),
+        control_({options.alpha_rate, options.averaging, options.alpha_min, options.alpha_max}, options.alpha_start, 0) {}
 
   /// kl_sum: over the steps of one update; episodes: finished in it; progress in [0, 1]: share of the phase done.
   void Update(double kl_sum, int64_t episodes, double progress);
@@ -35,19 +38,20 @@ class MemoryPrice {
   /// memories that nobody needed would erase the layer that just joined before the KL could object.
   void Charge(int64_t layers);
 
-  double alpha() const { return alpha_; }
+  double alpha() const { return control_.price(); }
   int64_t charged_layers() const { return charged_layers_; }
-  double kl() const { return kl_; }  ///< averaged, nats per episode
+  double kl() const { return control_.cost(); }  ///< averaged, nats per episode
   void Restore(double alpha, double kl, double kl_sum, double episodes, int64_t charged_layers) {
-    alpha_ = alpha, kl_ = kl, pending_kl_ = kl_sum, pending_episodes_ = episodes, charged_layers_ = charged_layers;
+    control_.Restore(alpha, kl);
+    pending_kl_ = kl_sum, pending_episodes_ = episodes, charged_layers_ = charged_layers;
   }
   double pending_kl() const { return pending_kl_; }
   double pending_episodes() const { return pending_episodes_; }
 
  private:
   ConsolidationOptions options_;
-  double alpha_;
-  double kl_ = 0, pending_kl_ = 0, pending_episodes_ = 0;
+  PriceControl control_;  // the cost is the KL per episode
+  double pending_kl_ = 0, pending_episodes_ = 0;
   int64_t charged_layers_ = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "agents/options.h"
 
@@ -26,7 +27,15 @@ void VisitTrain(SequenceOptions::Train& t, Options& v) {
   v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time; 0: no limit");
   v("span_loss", t.span_loss, OneOf{{"ramp", "all"}},
     "what is charged: (published code) only memories on the ramp, or all new ones");
-  v("span_weight", t.span_weight, Range{0, 1e6}, "alpha of the span loss; 0: memory is free");
+  v("span_weight", t.span_weight, Range{0, 1e6},
+    "alpha of the span loss, charged with the curriculum at its end; 0: memory is free");
+  v("span_target", t.span_target, Range{0, 1e3},
+    "training loss, nats per label, that alpha is driven to: below it forgetting is charged more and more, above it "
+    "less; "
+    "0: alpha stays span_weight");
+  v("span_tolerance", t.span_tolerance, Range{1e-9, 1e3},
+    "nats per label above span_target where alpha begins to fall");
+  v("span_weight_rate", t.span_weight_rate, Range{0, 10}, "how fast alpha follows the training loss");
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
@@ -88,9 +97,14 @@ void SequenceOptions::SetTask(const std::string& id) {
 
 void SequenceOptions::Resolve() {
   memory.options->block = train.block;
-  if (train.span_weight > 0 && memory.options->Ramp() <= 0)
-    throw std::invalid_argument(
-        fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
+  for (const auto& [name, value] : {std::pair{"span_weight", train.span_weight}, {"span_target", train.span_target}})
+    if (value > 0 && memory.options->Ramp() <= 0)
+      throw std::invalid_argument(
+          fmt::format("train.{}: memory.core = {} predicts no spans, allowed: 0", name, memory.name));
+  if (train.span_target > 0 && (train.span_weight <= 0 || train.span_weight > 1))
+    throw std::invalid_argument(fmt::format(
+        "train.span_weight: got {}, allowed: more than 0, at most 1, for alpha to start from towards train.span_target",
+        train.span_weight));
   train.threads = std::min(train.threads, train.batch);
   task.params->Check();
   if (curriculum.start > 0)  // else no file has to be there yet

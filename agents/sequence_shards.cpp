@@ -40,6 +40,12 @@ SequenceBlock::SequenceBlock(int64_t num_rows, int64_t num_steps)
 
 int64_t SequenceBlock::NumScored() const { return std::count(scored.begin(), scored.end(), 1); }
 
+double SequenceBlock::SumNats() const {
+  double sum = 0;
+  for (size_t i = 0; i < nats.size(); ++i) sum += scored[i] != 0 ? double{nats[i]} : 0;
+  return sum;
+}
+
 struct SequenceShards::Pass {
   int64_t first = 0, rows = 0;
   memory::StatePtr before;

@@ -20,6 +20,7 @@ struct SequenceBlock {
   /// Where SequenceStream::Next writes.
   envs::sequence::TokenBlock out() { return {tokens.data(), labels.data(), scored.data(), episode_start.data()}; }
   int64_t NumScored() const;
+  double SumNats() const;  ///< of the scored labels
 
   const int64_t rows, steps;
   std::vector<uint8_t> tokens, labels, scored, episode_start;

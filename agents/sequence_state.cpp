@@ -21,7 +21,9 @@ void SaveSequence(const std::string& path, const SequenceState& s, const std::ve
                                                  {"tokens", std::to_string(s.tokens)},
                                                  {"seconds", NumberText(s.seconds)},
                                                  {"optimizer_updates", std::to_string(s.optimizer_updates)},
-                                                 {"shards", std::to_string(s.memories.size())}};
+                                                 {"shards", std::to_string(s.memories.size())},
+                                                 {"alpha", NumberText(s.alpha)},
+                                                 {"excess", NumberText(s.excess)}};
   AddCurriculum(s.curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
 }
@@ -45,6 +47,8 @@ SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<Parame
   s.mean = ReadArray<float>(file, "optimizer.mean");
   s.square = ReadArray<float>(file, "optimizer.square");
   s.curriculum = ReadCurriculum(file);
+  s.alpha = ReadNumber(file, "alpha");
+  s.excess = ReadNumber(file, "excess");
   s.stream = ReadArray<std::byte>(file, "stream");
   s.scorer = ReadArray<std::byte>(file, "scorer");
   const int64_t shards = integer("shards");

@@ -11,6 +11,7 @@
 
 #include "agents/evaluate.h"
 #include "agents/noise_seed.h"
+#include "agents/price_control.h"
 #include "envs/sequence/scorer.h"
 #include "memory/check.h"
 
@@ -30,10 +31,14 @@ double CpuSeconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
 /// NaN without a curriculum parameter.
 double HardestOf(const envs::sequence::SequenceSpec& spec) {
-  return spec.curriculum_parameter.empty() ? std::numeric_limits<double>::quiet_NaN() : spec.curriculum_max;
+  return spec.curriculum_parameter.empty() ? kNaN : spec.curriculum_max;
 }
+
+PriceRule RuleOf(const SequenceOptions::Train& train) { return {.rate = train.span_weight_rate}; }
 
 double Mean(const std::vector<double>& values) {
   double sum = 0;
@@ -59,6 +64,7 @@ class SequenceTrainer::Impl {
         shards_(*model_, parameters_, pool_, block_.rows, ramp_),
         scorer_(stream_->spec(), static_cast<int>(block_.rows)),
         curriculum_(options.curriculum, HardestOf(stream_->spec())),
+        price_(RuleOf(options.train), options.train.span_weight, kNaN),
         optimizer_(options.optimizer, static_cast<size_t>(parameters_.size()),
                    RateScale(parameters_, options.train.span_rate)) {
     for (const Split split : {Split::kValid, Split::kTest})
@@ -72,6 +78,7 @@ class SequenceTrainer::Impl {
     stream_->Restore(state.stream);
     scorer_.Restore(state.scorer);
     curriculum_.Restore(state.curriculum);
+    price_.Restore(state.alpha, state.excess);
     shards_.Restore(state.memories);
     parameters_.Write(state.parameters);
     optimizer_.mean() = state.mean;
@@ -123,11 +130,25 @@ class SequenceTrainer::Impl {
     return goes_on && !out_of_time && !(hooks_.stop && hooks_.stop());
   }
 
+  /// Alpha of the next update. What easy samples do not need, hard ones may: nothing is charged before those come.
+  double Alpha() const { return curriculum_.at_hardest() ? price_.price() : 0; }
+
   SpanCharge Charge() const {
     const auto& t = options_.train;
-    if (t.span_loss == "all") return {.ramp_sum = 0, .span_mean = t.span_weight};
+    const double alpha = Alpha();
+    if (t.span_loss == "all") return {.ramp_sum = 0, .span_mean = alpha};
     const double rows = static_cast<double>(t.batch), block = static_cast<double>(t.block);
-    return {.ramp_sum = t.span_weight > 0 ? t.span_weight / (ramp_ * block * rows) : 0, .span_mean = 0};
+    return {.ramp_sum = alpha > 0 ? alpha / (ramp_ * block * rows) : 0, .span_mean = 0};
+  }
+
+  /// Alpha follows the loss of the block. Losses of easy samples say nothing about the hardest.
+  void FollowLoss() {
+    if (options_.train.span_target == 0) return;
+    if (!curriculum_.at_hardest()) return price_.Restore(price_.price(), kNaN);
+    const int64_t num_scored = block_.NumScored();
+    if (num_scored == 0) return;
+    const double loss = block_.SumNats() / static_cast<double>(num_scored);
+    price_.Update(loss - options_.train.span_target, options_.train.span_tolerance);
   }
 
   bool IsLogged(int64_t update) const {
@@ -139,8 +160,10 @@ class SequenceTrainer::Impl {
     const double cpu = CpuSeconds();
     stream_->Next(block_.out());
     const auto noise = NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates));
+    span_weight_ = Alpha();
     const BlockReport report = Learn(noise);
     Apply(report);
+    FollowLoss();
     Score();
     interval_.memory.Add(report.memory);
     interval_.tokens += block_.rows * block_.steps;
@@ -230,7 +253,7 @@ class SequenceTrainer::Impl {
     s.memory_bytes = memory.bytes() * static_cast<double>(block_.rows);
     s.span_sample = memory.span_sample();
     s.saved_bytes = saved_bytes_;
-    s.grad_norm = grad_norm_, s.learning_rate = learning_rate_, s.span_weight = options_.train.span_weight;
+    s.grad_norm = grad_norm_, s.learning_rate = learning_rate_, s.span_weight = span_weight_;
     s.gflops = FlopsPerToken(Mean(s.living)) * s.chars_per_s / 1e9;
     scorer_.Clear();
     interval_ = Interval();
@@ -244,6 +267,7 @@ class SequenceTrainer::Impl {
     state_.square = optimizer_.square();
     state_.optimizer_updates = optimizer_.updates();
     state_.curriculum = curriculum_.progress();
+    state_.alpha = price_.price(), state_.excess = price_.cost();
     state_.stream = stream_->Save();
     state_.scorer = scorer_.Save();
     state_.memories = shards_.memories();
@@ -263,11 +287,12 @@ class SequenceTrainer::Impl {
   SequenceShards shards_;
   envs::sequence::Scorer scorer_;
   Curriculum curriculum_;
+  PriceControl price_;  // the cost is the loss above train.span_target
   Optimizer optimizer_;
   SequenceState state_;
   Interval interval_;
   std::vector<NamedScore> valid_;
-  double grad_norm_ = 0, learning_rate_ = 0, seconds_before_ = 0;
+  double grad_norm_ = 0, learning_rate_ = 0, span_weight_ = 0, seconds_before_ = 0;
   int64_t saved_bytes_ = 0;
   Clock::time_point started_, live_;
 };

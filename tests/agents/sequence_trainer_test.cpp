@@ -1,5 +1,6 @@
 #include "agents/sequence_trainer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <gmock/gmock.h>
@@ -40,6 +41,9 @@ std::vector<std::string> WithNoise(const std::string& core) {
   if (yaml.find("\nlayer_drop:") != std::string::npos) options.push_back("memory.layer_drop=0.2");
   if (yaml.find("\nrandom_shortening:") != std::string::npos) options.push_back("memory.random_shortening=true");
   if (yaml.find("\nspan_limit:") != std::string::npos) options.push_back("memory.span_limit=40");
+  if (known->Ramp() > 0)
+    for (const char* charge : {"train.span_weight=1e-4", "train.span_target=0.5", "train.span_loss=all"})
+      options.push_back(charge);
   return options;
 }
 
@@ -68,6 +72,7 @@ TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
     EXPECT_EQ(second.state().curriculum.value, whole.state().curriculum.value) << stop_at;
     EXPECT_EQ(second.state().curriculum.sum, whole.state().curriculum.sum) << stop_at;
     EXPECT_EQ(second.state().curriculum.count, whole.state().curriculum.count) << stop_at;
+    EXPECT_EQ(second.state().alpha, whole.state().alpha) << stop_at;
     EXPECT_EQ(second.state().tokens, whole.state().tokens) << stop_at;
   }
 }
@@ -203,6 +208,12 @@ TEST(SequenceOptionsTest, BadOptionsAreNamed) {
                 MakeSequence({"task.id=ObjectCollision-v0", "curriculum.start=3"});
               }),
               HasSubstr("curriculum.start: ObjectCollision-v0 has no curriculum parameter, allowed: 0"));
+  EXPECT_THAT(ErrorOf([] {
+                MakeTinySequence({"memory.core=gru", "train.span_target=1"});
+              }),
+              HasSubstr("train.span_target: memory.core = gru predicts no spans, allowed: 0"));
+  EXPECT_THAT(ErrorOf([] { MakeTinySequence({"train.span_target=1"}); }),
+              HasSubstr("train.span_weight: got 0, allowed: more than 0"));
   EXPECT_THAT(ErrorOf([] { MakeTinySequence({"curriculum.start=21"}); }),
               HasSubstr("curriculum.start: got 21, allowed 0 or 1..20 (task.distance)"));
 }
@@ -215,6 +226,39 @@ TEST(SequenceTrainer, TheCurriculumFollowsTheScoreOfTheTraining) {
     trainer.Train();
     EXPECT_EQ(trainer.state().curriculum.value, threshold == 0 ? 20 : 4);
   }
+}
+
+// What each update charged, by a run that logs every update.
+std::vector<double> Charges(const std::vector<std::string>& more) {
+  std::vector<std::string> all = {"train.max_updates=12", "log.interval_updates=1", "train.span_weight=1e-4"};
+  all.insert(all.end(), more.begin(), more.end());
+  const auto options = MakeTinySequence(all);
+  std::vector<double> charges;
+  SequenceHooks hooks;
+  hooks.log = [&](const SequenceStatus& status) { charges.push_back(status.span_weight); };
+  SequenceTrainer(*options, hooks).Train();
+  return charges;
+}
+
+TEST(SequenceTrainer, AlphaRisesBelowTheTargetLossAndFallsAboveIt) {
+  for (const double charge : Charges({})) EXPECT_EQ(charge, 1e-4);
+  const auto rising = Charges({"train.span_target=100"}), falling = Charges({"train.span_target=1e-6"});
+  for (size_t i = 1; i < rising.size(); ++i) {
+    EXPECT_TRUE(rising[i] == rising[i - 1] || std::abs(rising[i] / rising[i - 1] - std::exp(0.03)) < 1e-9) << i;
+    EXPECT_TRUE(falling[i] == falling[i - 1] || std::abs(falling[i] / falling[i - 1] - std::exp(-0.06)) < 1e-9) << i;
+  }
+  EXPECT_GT(rising.back(), 1.05e-4);
+  EXPECT_LT(falling.back(), 0.9e-4);
+}
+
+TEST(SequenceTrainer, NothingIsChargedBeforeTheCurriculumIsAtItsEnd) {
+  const auto charges = Charges({"curriculum.start=4", "curriculum.episodes=15", "curriculum.factor=2",
+                                "curriculum.threshold=0", "train.span_target=100"});
+  EXPECT_EQ(charges.front(), 0);
+  EXPECT_TRUE(std::is_sorted(charges.begin(), charges.end()));
+  const auto first = std::find_if(charges.begin(), charges.end(), [](double charge) { return charge > 0; });
+  ASSERT_NE(first, charges.end());
+  EXPECT_EQ(*first, 1e-4) << "alpha waits for the end";
 }
 
 TEST(SequenceTrainer, BoundedParametersStayInTheirBounds) {
