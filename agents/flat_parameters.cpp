@@ -14,11 +14,11 @@ FlatParameters::FlatParameters(torch::nn::Module& module) {
     parts_.push_back({item.key(), item.value(), size});
     size += item.value().numel();
   }
-  flat_ = torch::empty({size}, parts_.front().tensor.options().requires_grad(false));
+  flat_ = torch::empty({size}, torch::device(parts_.front().tensor.device()).dtype(torch::kFloat));
   for (Part& part : parts_) {
-    Tensor view = flat_.slice(0, part.offset, part.offset + part.tensor.numel()).view(part.tensor.sizes());
+    const Tensor view = View(part);
     view.copy_(part.tensor);
-    part.tensor.set_data(view);
+    if (part.tensor.scalar_type() == torch::kFloat) part.tensor.set_data(view);
   }
 }
 
@@ -37,12 +37,14 @@ std::vector<float> FlatParameters::Read() const {
 void FlatParameters::Write(std::span<const float> values) {
   const torch::NoGradGuard no_grad;
   flat_.copy_(torch::from_blob(const_cast<float*>(values.data()), {static_cast<int64_t>(values.size())}));
+  for (const Part& part : parts_)
+    if (part.tensor.scalar_type() != torch::kFloat) Tensor(part.tensor).copy_(View(part));
 }
 
 void AddFlat(const FlatParameters& parameters, const std::vector<Tensor>& gradients, std::span<float> out) {
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined()) continue;
-    const Tensor gradient = gradients[i].detach().cpu().contiguous();
+    const Tensor gradient = gradients[i].detach().to(torch::kCPU, torch::kFloat).contiguous();
     const float* from = gradient.const_data_ptr<float>();
     float* to = out.data() + parameters.parts()[i].offset;
     for (int64_t k = 0; k < gradient.numel(); ++k) to[k] += from[k];

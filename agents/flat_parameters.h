@@ -11,7 +11,8 @@
 namespace lethe::agents {
 
 /// Moves a module's parameters into one contiguous float32 array, so that copying, averaging, clipping and optimising
-/// them is one loop. The module keeps views into the array.
+/// them is one loop. The module keeps views into the array; of parameters of another type it keeps rounded copies, so
+/// that updates smaller than their last bit are not lost.
 class FlatParameters {
  public:
   /// The module must be on its final device. Order: that of named_parameters().
@@ -19,7 +20,7 @@ class FlatParameters {
 
   struct Part {
     std::string name;
-    torch::Tensor tensor;  ///< the module's parameter, a view
+    torch::Tensor tensor;  ///< the module's parameter, a view or a rounded copy
     int64_t offset = 0;    ///< into the array
   };
   const std::vector<Part>& parts() const { return parts_; }
@@ -31,6 +32,10 @@ class FlatParameters {
   void Write(std::span<const float> values);
 
  private:
+  torch::Tensor View(const Part& part) const {
+    return flat_.slice(0, part.offset, part.offset + part.tensor.numel()).view(part.tensor.sizes());
+  }
+
   torch::Tensor flat_;
   std::vector<Part> parts_;
 };

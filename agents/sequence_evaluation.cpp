@@ -1,6 +1,9 @@
 #include "agents/sequence_evaluation.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
+#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
@@ -20,6 +23,14 @@ std::shared_ptr<SequenceModel> MakeSequenceModel(const SequenceOptions& options,
   torch::manual_seed(static_cast<uint64_t>(options.seed));
   auto model = std::make_shared<SequenceModel>(spec.num_symbols, spec.num_labels, *options.memory.options);
   model->to(torch::Device(options.device));
+  if (options.train.dtype == "bfloat16") {
+    try {
+      model->RunCoreIn(torch::kBFloat16);
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(fmt::format("train.dtype = bfloat16 with memory.core = {}: {}; allowed: float32",
+                                              options.memory.name, error.what()));
+    }
+  }
   return model;
 }
 

@@ -44,6 +44,7 @@ SequenceEvaluation EvaluateSequence(const SequenceOptions& options, const std::v
                                     envs::sequence::Split split, const std::function<bool()>& stop);
 
 /// A fresh model of these options. The task's stream says how many symbols and labels there are.
+/// Errors: std::invalid_argument where core or device cannot compute in train.dtype.
 std::shared_ptr<SequenceModel> MakeSequenceModel(const SequenceOptions& options,
                                                  const envs::sequence::SequenceSpec& spec);
 

@@ -25,6 +25,8 @@ void VisitTrain(SequenceOptions::Train& t, Options& v) {
   v("threads", t.threads, Range{1, 256}, "threads that compute gradients, each on rows of its own");
   v("max_updates", t.max_updates, Range{1, kMany}, "updates of the whole training");
   v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time; 0: no limit");
+  v("dtype", t.dtype, OneOf{{"float32", "bfloat16"}},
+    "what the core computes and remembers in; weights are kept and updated in float32");
   v("span_loss", t.span_loss, OneOf{{"ramp", "all"}},
     "what is charged: (published code) only memories on the ramp, or all new ones");
   v("span_weight", t.span_weight, Range{0, 1e6},

@@ -28,6 +28,7 @@ struct SequenceOptions {
     int64_t batch = 16, block = 128, threads = 2;
     int64_t max_updates = 10'000;
     double max_minutes = 0;
+    std::string dtype = "float32";
     std::string span_loss = "ramp";
     double span_weight = 0, span_target = 0, span_tolerance = 0.01, span_weight_rate = 0.03, span_rate = 1;
   } train;

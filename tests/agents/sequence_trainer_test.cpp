@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -99,6 +100,15 @@ TEST_P(SequenceTrainerTest, LogsLossScoresAndMemory) {
   EXPECT_GT(lines[1].grad_norm, 0);
   EXPECT_GT(lines[1].saved_bytes, 0);
   EXPECT_GT(lines[1].gflops, 0);
+}
+
+TEST_P(SequenceTrainerTest, RunsInBfloat16OrSaysWhyNot) {
+  try {
+    const auto options = MakeTinySequence({"memory.core=" + GetParam(), "train.dtype=bfloat16", "train.max_updates=3"});
+    EXPECT_TRUE(SequenceTrainer(*options, {}).Train());
+  } catch (const std::invalid_argument& refusal) {
+    EXPECT_THAT(refusal.what(), HasSubstr("train.dtype = bfloat16 with memory.core = " + GetParam()));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, SequenceTrainerTest, ::testing::ValuesIn(memory::CoreNames()));
@@ -205,7 +215,7 @@ TEST(SequenceOptionsTest, BadOptionsAreNamed) {
   EXPECT_THAT(ErrorOf([] { MakeSequence({"task.id=Copy-v0", "memory.core=lstn"}); }), HasSubstr("memory.core"));
   EXPECT_THAT(ErrorOf([] { MakeSequence({}); }), HasSubstr("path is empty"));
   EXPECT_THAT(ErrorOf([] {
-                MakeSequence({"task.id=ObjectCollision-v0", "curriculum.start=3"});
+                MakeSequence({"task.id=ObjectCollision-v0", "task.train_frames=600", "curriculum.start=3"});
               }),
               HasSubstr("curriculum.start: ObjectCollision-v0 has no curriculum parameter, allowed: 0"));
   EXPECT_THAT(ErrorOf([] {
@@ -275,6 +285,47 @@ TEST(SequenceTrainer, BoundedParametersStayInTheirBounds) {
   EXPECT_GT(bounded, 0);
 }
 
+TEST(SequenceTrainer, Bfloat16ResumesExactlyFromWeightsInFloat32) {
+  const auto options = MakeTinySequence({"train.dtype=bfloat16", "train.max_updates=8", "train.span_weight=1e-4"});
+  const tests::TemporaryFolder folder;
+  SequenceTrainer whole(*options, {});
+  EXPECT_TRUE(whole.Train());
+  int updates = 0;
+  SequenceHooks hooks;
+  hooks.stop = [&] { return ++updates == 3; };
+  SequenceTrainer first(*options, hooks);
+  first.Train();
+  SaveSequence(folder / "checkpoint", first.state(), first.layout());
+  const configs::SafetensorsFile file(folder / "checkpoint");
+  int remembered = 0;
+  for (const auto& tensor : file.tensors()) {
+    if (tensor.name.starts_with("model.")) {
+      EXPECT_EQ(tensor.dtype, configs::Dtype::kF32) << tensor.name;
+    }
+    remembered += tensor.name.starts_with("memory") && tensor.dtype == configs::Dtype::kBF16;
+  }
+  EXPECT_GT(remembered, 0);
+  SequenceTrainer second(*options, {});
+  second.Restore(LoadSequence(file, second.layout(), second.core()));
+  EXPECT_TRUE(second.Train());
+  EXPECT_EQ(second.state().parameters, whole.state().parameters);
+  EXPECT_EQ(second.state().mean, whole.state().mean);
+}
+
+// Steps of a millionth are far below the last bit of a weight in bfloat16, but they add up.
+TEST(SequenceTrainer, Bfloat16KeepsSmallSteps) {
+  const auto options =
+      MakeTinySequence({"train.dtype=bfloat16", "train.max_updates=12", "optimizer.learning_rate=1e-6"});
+  SequenceTrainer trainer(*options, {});
+  const std::vector<float> before = trainer.state().parameters;
+  trainer.Train();
+  double largest = 0;
+  for (size_t i = 0; i < before.size(); ++i)
+    largest = std::max(largest, std::abs(double{trainer.state().parameters[i]} - before[i]));
+  EXPECT_GT(largest, 5e-6);
+  EXPECT_LT(largest, 2e-5);
+}
+
 // What a finished training with these options scores on test.
 std::vector<NamedScore> LearntScores(const SequenceOptions& options) {
   SequenceTrainer trainer(options, {});
@@ -288,6 +339,30 @@ TEST(LearnSequence, CopyIsSolvedByRemembering) {
                         "memory.initial_span=0.9", "train.batch=16", "optimizer.learning_rate=3e-3"});
   const auto scores = LearntScores(*solved);
   EXPECT_GE(scores[0].value, 0.9) << "sequence accuracy; chance " << scores[0].chance;
+}
+
+// Letters by chance, each said twice: ln(4) / 2 = 0.69 nats cannot be learnt, so that a percent of the loss is no
+// noise.
+TEST(LearnSequence, Bfloat16LearnsAsFloat32Does) {
+  const tests::TemporaryFolder folder;
+  {
+    std::ofstream file(folder / "text");
+    uint32_t chance = 1;
+    for (int i = 0; i < 20'000; ++i, chance = 1'664'525 * chance + 1'013'904'223)
+      file << "acgt"[chance >> 30] << "ACGT"[chance >> 30];
+  }
+  std::map<std::string, double> loss;
+  for (const std::string dtype : {"float32", "bfloat16"}) {
+    const auto options = MakeSequence({"task.path=" + (folder / "text"), "memory.dim=16", "memory.layers=1",
+                                       "memory.ffn=32", "memory.span_limit=32", "train.batch=8", "train.block=16",
+                                       "train.max_updates=500", "optimizer.learning_rate=3e-3",
+                                       "log.interval_updates=100", "log.live_seconds=0", "train.dtype=" + dtype});
+    SequenceHooks hooks;
+    hooks.log = [&](const SequenceStatus& status) { loss[dtype] = status.loss; };
+    SequenceTrainer(*options, hooks).Train();
+  }
+  EXPECT_LT(loss["float32"], 0.8) << "it has learnt what there is";
+  EXPECT_NEAR(loss["bfloat16"], loss["float32"], 0.01 * loss["float32"]);
 }
 
 TEST(LearnSequence, TextIsLearnt) {
