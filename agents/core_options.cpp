@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agents/read_options.h"
 #include "configs/nearest.h"
 
 namespace lethe::agents {
@@ -45,18 +46,13 @@ void CoreChoice::Visit(configs::Options& visit) {
 }
 
 void ReadCoreName(const configs::Document& document, CoreChoice& core) {
-  configs::Options first;
-  std::string name = core.name;
-  first.Section(
-      "memory", [&](configs::Options& s) { s("core", name, configs::Any{}, "kind of memory"); }, "memory");
-  first.ReadKnown(document);
-  try {
-    core.Set(name);
-  } catch (const std::invalid_argument& error) {
-    throw configs::OptionError(
-        document.Where("memory.core"),
-        fmt::format("key `memory.core`: {}{}", error.what(), configs::DidYouMean(name, memory::CoreNames())));
-  }
+  ReadChoice(document, "memory", "core", core.name, [&](const std::string& name) {
+    try {
+      core.Set(name);
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(error.what() + configs::DidYouMean(name, memory::CoreNames()));
+    }
+  });
 }
 
 }  // namespace lethe::agents

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "agents/read_options.h"
+
 namespace lethe::agents {
 
 namespace {
@@ -131,27 +133,12 @@ void RunOptions::Resolve() {
 
 std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document) {
   auto options = std::make_unique<RunOptions>();
-  configs::Options first;
-  first.Section("env", [&](Options& s) { s("id", options->env.id, Any{}, "environment"); }, "environment");
-  first.ReadKnown(document);
-  try {
-    options->SetEnv(options->env.id);
-  } catch (const std::invalid_argument& error) {
-    throw configs::OptionError(document.Where("env.id"), fmt::format("key `env.id`: {}", error.what()));
-  }
-  ReadCoreName(document, options->memory);
-  configs::Options all;
-  options->Visit(all);
-  all.Read(document);
-  options->Resolve();
+  ReadChoice(document, "env", "id", options->env.id, [&](const std::string& id) { options->SetEnv(id); });
+  ReadAllOptions(document, *options);
   return options;
 }
 
-std::string ToYaml(RunOptions& options) {
-  configs::Options all;
-  options.Visit(all);
-  return all.ToYaml();
-}
+std::string ToYaml(RunOptions& options) { return YamlOf(options); }
 
 PolicyOptions MakePolicyOptions(const RunOptions& options) {
   const auto spec = MakeEnvs(options, 1, envs::Purpose::kTrain, 0)->spec();

@@ -7,12 +7,12 @@
 #include <utility>
 
 #include "agents/options.h"
+#include "agents/read_options.h"
 
 namespace lethe::agents {
 
 namespace {
 
-using configs::Any;
 using configs::OneOf;
 using configs::Options;
 using configs::Range;
@@ -53,18 +53,6 @@ void VisitLog(SequenceOptions::Log& o, Options& v) {
   v("checkpoint_interval_updates", o.checkpoint_interval_updates, Range{1, kMany}, "updates between checkpoints");
   v("keep_checkpoints", o.keep_checkpoints, Range{1, 1e6}, "newest checkpoints that stay on disk");
   v("live_seconds", o.live_seconds, Range{0, 1e6}, "seconds between updates of live.safetensors; 0: never");
-}
-
-void ReadTaskId(const configs::Document& document, SequenceOptions& options) {
-  configs::Options first;
-  first.Section(
-      "task", [&](Options& s) { s("id", options.task.id, Any{}, "task"); }, "task");
-  first.ReadKnown(document);
-  try {
-    options.SetTask(options.task.id);
-  } catch (const std::invalid_argument& error) {
-    throw configs::OptionError(document.Where("task.id"), fmt::format("key `task.id`: {}", error.what()));
-  }
 }
 
 }  // namespace
@@ -115,20 +103,12 @@ void SequenceOptions::Resolve() {
 
 std::unique_ptr<SequenceOptions> ReadSequenceOptions(const configs::Document& document) {
   auto options = std::make_unique<SequenceOptions>();
-  ReadTaskId(document, *options);
-  ReadCoreName(document, options->memory);
-  configs::Options all;
-  options->Visit(all);
-  all.Read(document);
-  options->Resolve();
+  ReadChoice(document, "task", "id", options->task.id, [&](const std::string& id) { options->SetTask(id); });
+  ReadAllOptions(document, *options);
   return options;
 }
 
-std::string ToYaml(SequenceOptions& options) {
-  configs::Options all;
-  options.Visit(all);
-  return all.ToYaml();
-}
+std::string ToYaml(SequenceOptions& options) { return YamlOf(options); }
 
 bool IsSequenceConfig(const configs::Document& document) { return document.Find("task.id").has_value(); }
 

@@ -1,10 +1,9 @@
 #include "tools/character_model.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "memory/banked_transformer.h"
-#include "memory/saved_bytes.h"
+#include "memory/live_bytes.h"
 #include "tools/steady_memory.h"
 
 namespace lethe::tools {
@@ -23,8 +22,6 @@ double Mean(const memory::LivingStats& living) {
   return living.sum.empty() ? 0 : sum / static_cast<double>(living.steps) / static_cast<double>(living.sum.size());
 }
 
-bool IsSpanPredictor(const std::string& name) { return name.ends_with(".span") || name.ends_with(".span_bias"); }
-
 }  // namespace
 
 CharacterModel::CharacterModel(const CharacterSetting& setting) : setting_(setting) {
@@ -34,27 +31,19 @@ CharacterModel::CharacterModel(const CharacterSetting& setting) : setting_(setti
   core_->to(setting.dtype);
   const auto like = torch::TensorOptions().dtype(setting.dtype);
   const int64_t dim = core_->dim();
-  embedding_ = torch::randn({kBytes, dim}).to(like).requires_grad_(true);
-  output_ = (0.05 * torch::randn({kBytes, dim})).to(like).requires_grad_(true);
-  output_bias_ = torch::zeros({kBytes}, like).requires_grad_(true);
+  embedding_ = model_.register_parameter("embedding", torch::randn({kBytes, dim}).to(like));
+  output_ = model_.register_parameter("output", (0.05 * torch::randn({kBytes, dim})).to(like));
+  output_bias_ = model_.register_parameter("output_bias", torch::zeros({kBytes}, like));
+  model_.register_module("memory", core_);
   text_ = torch::randint(kBytes, {setting.rows(), setting.block + 1}, torch::kLong);
   no_starts_ = torch::zeros({setting.rows(), setting.block}, torch::kByte);
 
-  std::vector<float> rates;
-  const auto add = [&](const Tensor& p, bool learns) {
-    parameters_.push_back(p);
-    rates.insert(rates.end(), static_cast<size_t>(p.numel()), learns ? 1.0F : 0.0F);
-  };
-  for (const auto& p : core_->named_parameters()) add(p.value(), !IsSpanPredictor(p.key()));
-  add(embedding_, true), add(output_, true), add(output_bias_, true);
-  for (const Tensor& p : parameters_) {
-    const Tensor flat = p.detach().to(torch::kFloat).contiguous();
-    values_.insert(values_.end(), flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel());
-  }
-  gradient_.resize(values_.size());
+  parameters_ = std::make_unique<agents::FlatParameters>(model_);
+  values_ = parameters_->Read();
   agents::OptimizerOptions adam;
   adam.learning_rate = 1e-4;
-  optimizer_ = std::make_unique<agents::Optimizer>(adam, values_.size(), std::move(rates));
+  optimizer_ =
+      std::make_unique<agents::Optimizer>(adam, values_.size(), agents::RateScale(*parameters_, /*span_rate=*/0));
   forward_ = setting.published ? ForwardOfPublished() : ForwardOfCore();
 }
 
@@ -106,32 +95,18 @@ Tensor CharacterModel::Loss() {
 }
 
 int64_t CharacterModel::CountSavedBytes() {
-  const memory::SavedBytes saved(parameters_);
+  const memory::LiveBytes live;
   const Tensor loss = Loss();
-  return saved.bytes();
+  return live.bytes();
 }
 
 void CharacterModel::Update() {
-  Loss().backward();
-  float* g = gradient_.data();
-  for (Tensor& p : parameters_) {
-    const auto n = static_cast<size_t>(p.numel());
-    if (p.grad().defined()) {
-      const Tensor flat = p.grad().to(torch::kFloat).contiguous();
-      std::memcpy(g, flat.const_data_ptr<float>(), n * sizeof(float));
-    } else {
-      std::fill(g, g + n, 0.0F);
-    }
-    p.mutable_grad() = Tensor();
-    g += n;
-  }
+  gradient_.assign(values_.size(), 0.0F);
+  const auto gradients =
+      torch::autograd::grad({Loss()}, parameters_->tensors(), {}, false, false, /*allow_unused=*/true);
+  agents::AddFlat(*parameters_, gradients, gradient_);
   optimizer_->Step(values_, gradient_, 0);
-  const torch::NoGradGuard no_grad;
-  float* value = values_.data();
-  for (Tensor& p : parameters_) {
-    p.copy_(torch::from_blob(value, p.sizes(), torch::kFloat));
-    value += p.numel();
-  }
+  parameters_->Write(values_);
 }
 
 double CharacterModel::FlopsPerCharacter() const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agents/core_options.h"
+#include "agents/flat_parameters.h"
 #include "agents/optimizer.h"
 #include "memory/core.h"
 
@@ -60,8 +61,9 @@ class CharacterModel {
   const CharacterSetting setting_;
   std::shared_ptr<memory::Core> core_;
   torch::Tensor embedding_, output_, output_bias_, text_, no_starts_;
-  std::vector<torch::Tensor> parameters_;
-  std::vector<float> values_, gradient_;  // of all parameters, float32 whatever the core's type
+  torch::nn::Module model_;  // of all that learns
+  std::unique_ptr<agents::FlatParameters> parameters_;
+  std::vector<float> values_, gradient_;  // float32 whatever the core's type
   std::unique_ptr<agents::Optimizer> optimizer_;
   Forward forward_;
   double living_ = 0;
