@@ -32,6 +32,18 @@ class ProgramOptions : public memory::OptionVisitor {
   configs::Options& options_;
 };
 
+class OptionNames : public memory::OptionVisitor {
+ public:
+  void operator()(const char* name, int64_t&, double, double, const char*) override { found.emplace_back(name); }
+  void operator()(const char* name, double&, double, double, const char*) override { found.emplace_back(name); }
+  void operator()(const char* name, bool&, const char*) override { found.emplace_back(name); }
+  void operator()(const char* name, std::string&, const std::vector<std::string>&, const char*) override {
+    found.emplace_back(name);
+  }
+
+  std::vector<std::string> found;
+};
+
 }  // namespace
 
 void CoreChoice::Set(const std::string& core) {
@@ -53,6 +65,12 @@ void ReadCoreName(const configs::Document& document, CoreChoice& core) {
       throw std::invalid_argument(error.what() + configs::DidYouMean(name, memory::CoreNames()));
     }
   });
+}
+
+std::vector<std::string> CoreOptionNames(const std::string& core) {
+  OptionNames names;
+  memory::FindCore(core).make_options()->Visit(names);
+  return names.found;
 }
 
 }  // namespace lethe::agents

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "configs/options.h"
 #include "memory/registry.h"
@@ -18,6 +19,9 @@ struct CoreChoice {
   /// Binds `core` and every option of that core.
   void Visit(configs::Options& options);
 };
+
+/// Names of a core's options, without "memory.". Errors: std::invalid_argument naming the cores there are.
+std::vector<std::string> CoreOptionNames(const std::string& core);
 
 /// Sets the core that the document names. Errors: configs::OptionError with the nearest name.
 void ReadCoreName(const configs::Document& document, CoreChoice& core);

@@ -24,6 +24,12 @@ void Document::Override(const std::string& assignment) {
   entries_.push_back(entry);
 }
 
+bool Document::RemoveFromFile(const std::string& dotted_key) {
+  return std::erase_if(entries_, [&](const Entry& entry) {
+           return entry.key == dotted_key && !entry.is_section && !entry.is_override;
+         }) > 0;
+}
+
 const Document::Entry* Document::FindEntry(const std::string& dotted_key) const {
   for (const Entry& entry : entries_) {
     if (entry.key == dotted_key) return &entry;

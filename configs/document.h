@@ -52,6 +52,9 @@ class Document {
   /// was overridden before.
   void Override(const std::string& assignment);
 
+  /// Forgets a key of the file. A key that is absent, a section or from the command line stays as it is; false then.
+  bool RemoveFromFile(const std::string& dotted_key);
+
   /// Text of the value of a dotted key; empty if the key is absent or a section.
   std::optional<std::string> Find(const std::string& dotted_key) const;
 

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include "memory/kernels/dispatch.h"
+#include "memory/registry.h"
 #include "tools/build_info.h"
 
 namespace lethe::tools {
@@ -51,10 +53,31 @@ std::map<std::string, std::string> Values(const std::string& options) {
   return values;
 }
 
+/// Options of the file that went with its core and that the core of the command line does not have.
+std::vector<std::string> LeaveOutOptionsOf(const std::string& file_core, configs::Document& document) {
+  const std::string core = document.Find("memory.core").value_or(file_core);
+  const auto known = memory::CoreNames();
+  const auto is_known = [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) != known.end();
+  };
+  if (core == file_core || !is_known(core) || !is_known(file_core)) return {};
+  const auto kept = agents::CoreOptionNames(core);
+  std::vector<std::string> left_out;
+  for (const std::string& name : agents::CoreOptionNames(file_core)) {
+    if (std::find(kept.begin(), kept.end(), name) != kept.end()) continue;
+    if (document.RemoveFromFile("memory." + name)) left_out.push_back("memory." + name);
+  }
+  return left_out;
+}
+
 }  // namespace
 
 configs::Document WithOverrides(configs::Document document, const CommandLine& line) {
+  const std::string file_core = document.Find("memory.core").value_or(agents::CoreChoice().name);
   for (const std::string& assignment : line.overrides()) document.Override(assignment);
+  if (const auto left_out = LeaveOutOptionsOf(file_core, document); !left_out.empty())
+    fmt::print(stderr, "memory.core={0}: options of the file that {0} does not have are left out: {1}\n",
+               *document.Find("memory.core"), fmt::join(left_out, ", "));
   if (line.Has("device")) document.Override("device=" + line.Text("device"));
   return document;
 }

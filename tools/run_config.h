@@ -14,7 +14,9 @@ namespace lethe::tools {
 /// Errors: UserError, configs::OptionError.
 std::unique_ptr<agents::RunOptions> ReadOptions(configs::Document document, const CommandLine& line);
 
-/// The document with `--device` and overrides of the command line.
+/// The document with `--device` and overrides of the command line. If those name another memory.core than the file,
+/// options of the file's core that the new one does not have are left out, and a line on stderr says which; options on
+/// the command line stay strict.
 configs::Document WithOverrides(configs::Document document, const CommandLine& line);
 
 /// config.yaml of a run: build and machine as comments, then `options`, the YAML of every option. Reads back to the

@@ -195,6 +195,16 @@ TEST(Yaml, TextOptionsTakePlainTextOfAnyLook) {
   }
 }
 
+TEST(Yaml, KeysOfTheFileCanBeRemovedThoseOfTheCommandLineCannot) {
+  auto document = Document::FromText("seed: 1\ntrain:\n  lr: 1\n  epochs: 3\n", "file");
+  document.Override("train.lr=2");
+  EXPECT_TRUE(document.RemoveFromFile("seed"));
+  EXPECT_TRUE(document.RemoveFromFile("train.epochs"));
+  for (const char* stays : {"train.lr", "train", "seed", "nothing"}) EXPECT_FALSE(document.RemoveFromFile(stays)) << stays;
+  ASSERT_EQ(document.entries().size(), 2u);
+  EXPECT_EQ(document.Find("train.lr"), "2");
+}
+
 TEST(Yaml, TheCommandLineOverridesTheFile) {
   ExampleProgram program;
   Document document = Document::FromText("seed: 1\nname: \"x\"\ntrain: {lr: 7}\n", "a.yaml");

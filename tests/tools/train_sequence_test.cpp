@@ -186,6 +186,19 @@ TEST(TrainSequenceCommand, StopsAfterMinutes) {
   EXPECT_THAT(ended.out, HasSubstr("stopped after train.max_minutes = 0.01: "));
 }
 
+TEST(TrainSequenceCommand, AnotherCoreLeavesOutTheFilesOptionsOfItsOwn) {
+  const TemporaryFolder folder;
+  const auto ended = RunLethe(folder.path(), Train(folder, "copy", {"memory.core=gru", "train.span_weight=0"}));
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(ended.err,
+            "memory.core=gru: options of the file that gru does not have are left out: memory.heads, memory.ffn, "
+            "memory.span_limit, memory.ramp\n");
+  const auto strict = RunLethe(folder.path(), {"train-sequence", "config.yaml", "--run-dir", "strict",
+                                               "memory.core=gru", "train.span_weight=0", "memory.ramp=8"});
+  EXPECT_EQ(strict.exit_code, 2);
+  EXPECT_THAT(strict.err, HasSubstr("command line: memory.ramp=8"));
+}
+
 struct WrongSequence {
   std::string name;
   std::vector<std::string> overrides;

@@ -250,6 +250,14 @@ TEST(TrainCommand, ImpalaAndConsolidationRun) {
   EXPECT_EQ(shorter.exit_code, 0) << "levels below the curriculum's start: " << shorter.err;
 }
 
+TEST(TrainCommand, AnotherCoreLeavesOutTheFilesOptionsOfItsOwn) {
+  const TemporaryFolder folder;
+  const auto ended = RunLethe(folder.path(), TrainTiny("run", {"memory.core=lstm", "train.max_steps=100", "--quiet"}));
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, testing::StartsWith("memory.core=lstm: options of the file that lstm does not have are left out: "));
+  EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
+}
+
 TEST(TrainCommand, MissingGpuIsOneLine) {
   if (fs::exists("/dev/nvidia0")) GTEST_SKIP() << "this machine has a GPU";
   const TemporaryFolder folder;
