@@ -1,6 +1,5 @@
 #include "tools/sequence_run.h"
 
-#include "tools/run_config.h"
 #include "tools/sequence_log.h"
 
 namespace lethe::tools {
@@ -20,38 +19,31 @@ SequenceRun::SequenceRun(agents::SequenceOptions& options, Progress* progress)
 void SequenceRun::Begin(configs::RunFolder folder, const std::vector<float>* initial_weights) {
   folder_ = std::make_unique<const configs::RunFolder>(std::move(folder));
   if (initial_weights != nullptr) trainer_->InitFrom(*initial_weights);
-  OpenLogs();
+  OpenRecord();
 }
 
 void SequenceRun::Resume(configs::RunFolder folder, const std::function<void(const std::string&)>& warn) {
   folder_ = std::make_unique<const configs::RunFolder>(std::move(folder));
   trainer_->Restore(agents::LoadSequence(folder_->NewestGoodCheckpoint(warn), trainer_->layout(), trainer_->core()));
-  OpenLogs();
+  OpenRecord();
 }
 
-/// config.yaml comes first: it makes the folder a run.
-void SequenceRun::OpenLogs() {
-  folder_->WriteConfig(RunConfigText(agents::ToYaml(options_)));
-  first_tokens_ = state().tokens;
-  seconds_before_ = last_log_seconds_ = state().seconds;
-  log_ = std::make_unique<TrainingLog>(folder_->MetricsPath(), folder_->dir(), "updates", state().updates);
+void SequenceRun::OpenRecord() {
+  record_ = std::make_unique<RunRecord>(*folder_, agents::ToYaml(options_), "updates", state().updates,
+                                        RunRecord::Start{state().tokens, state().seconds}, options_.train.max_minutes,
+                                        progress_);
 }
 
 bool SequenceRun::Train(const std::function<bool()>& stop) {
   stop_ = stop;
   const bool reached_end = trainer_->Train();
   agents::SaveSequenceWeights(folder_->LivePath(), state().parameters, trainer_->layout(), state().updates);
-  speed_.tokens = state().tokens - first_tokens_;
-  speed_.seconds = state().seconds - seconds_before_;
   return reached_end;
 }
 
 void SequenceRun::Log(const agents::SequenceStatus& status) {
-  speed_.operations += 1e9 * status.gflops * (status.seconds - last_log_seconds_);
-  last_log_seconds_ = status.seconds;
-  log_->Write(MetricsLine(status), status.span_sample);
-  const double limit = options_.train.max_minutes > 0 ? seconds_before_ + 60 * options_.train.max_minutes : 0;
-  if (progress_ != nullptr) progress_->Update(MakeProgressLine(status, limit));
+  record_->Write(MetricsLine(status), status.span_sample, status.gflops, status.seconds,
+                 MakeProgressLine(status, record_->time_limit()));
 }
 
 void SequenceRun::SaveCheckpoint(const agents::SequenceState& state) const {

@@ -8,16 +8,9 @@
 #include "agents/sequence_trainer.h"
 #include "configs/run_folder.h"
 #include "tools/progress.h"
-#include "tools/training_log.h"
+#include "tools/run_record.h"
 
 namespace lethe::tools {
-
-/// How much a sequence training did, for its last words.
-struct SequenceSpeed {
-  int64_t tokens = 0;
-  double seconds = 0;
-  double operations = 0;  ///< floating-point operations, counted
-};
 
 /// A sequence trainer and the run folder it writes: config.yaml, metrics, checkpoints, live weights; and what the
 /// screen shows. Errors of all calls: those of agents::SequenceTrainer, configs::RunFolder and the writers.
@@ -37,10 +30,11 @@ class SequenceRun {
   const configs::RunFolder& folder() const { return *folder_; }
   const agents::SequenceState& state() const { return trainer_->state(); }
   const std::vector<agents::ParameterLayout>& layout() const { return trainer_->layout(); }
-  const SequenceSpeed& speed() const { return speed_; }
+  /// Of this session; steps are tokens.
+  RunSpeed speed() const { return record_->SpeedAt(state().tokens, state().seconds); }
 
  private:
-  void OpenLogs();
+  void OpenRecord();
   void Log(const agents::SequenceStatus& status);
   void SaveCheckpoint(const agents::SequenceState& state) const;
 
@@ -49,11 +43,7 @@ class SequenceRun {
   std::function<bool()> stop_;
   std::unique_ptr<agents::SequenceTrainer> trainer_;
   std::unique_ptr<const configs::RunFolder> folder_;
-  std::unique_ptr<TrainingLog> log_;
-  double seconds_before_ = 0;  // of earlier sessions
-  double last_log_seconds_ = 0;
-  int64_t first_tokens_ = 0;
-  SequenceSpeed speed_;
+  std::unique_ptr<RunRecord> record_;
 };
 
 }  // namespace lethe::tools

@@ -91,12 +91,12 @@ class TrainSession : public RunSession {
   std::string Progressed() const override { return fmt::format("{} steps", run_->state().env_steps); }
 
   std::string Summary(bool reached_end) const override {
-    const TrainingSpeed& speed = run_->speed();
+    const RunSpeed speed = run_->speed();
     const std::string what =
         reached_end ? "trained" : fmt::format("stopped after train.max_minutes = {}:", options_->train.max_minutes);
-    if (speed.env_steps == 0) return "";
-    return fmt::format("{} {} steps in {} ({} steps/s{})\n", what, FormatCount(static_cast<double>(speed.env_steps)),
-                       Duration(speed.seconds), FormatCount(static_cast<double>(speed.env_steps) / speed.seconds),
+    if (speed.steps == 0) return "";
+    return fmt::format("{} {} steps in {} ({} steps/s{})\n", what, FormatCount(static_cast<double>(speed.steps)),
+                       Duration(speed.seconds), FormatCount(static_cast<double>(speed.steps) / speed.seconds),
                        ArithmeticText(speed.operations, speed.seconds, Threads()));
   }
 

@@ -86,12 +86,12 @@ class SequenceSession : public RunSession {
   std::string Progressed() const override { return fmt::format("{} updates", run_->state().updates); }
 
   std::string Summary(bool reached_end) const override {
-    const SequenceSpeed& speed = run_->speed();
-    if (speed.tokens == 0) return "";
+    const RunSpeed speed = run_->speed();
+    if (speed.steps == 0) return "";
     const std::string what =
         reached_end ? "trained on" : fmt::format("stopped after train.max_minutes = {}:", options_->train.max_minutes);
-    return fmt::format("{} {} tokens in {} ({} tokens/s{})\n", what, FormatCount(static_cast<double>(speed.tokens)),
-                       Duration(speed.seconds), FormatCount(static_cast<double>(speed.tokens) / speed.seconds),
+    return fmt::format("{} {} tokens in {} ({} tokens/s{})\n", what, FormatCount(static_cast<double>(speed.steps)),
+                       Duration(speed.seconds), FormatCount(static_cast<double>(speed.steps) / speed.seconds),
                        ArithmeticText(speed.operations, speed.seconds, NumThreads(options_->train.threads)));
   }
 

@@ -8,16 +8,9 @@
 #include "agents/trainer.h"
 #include "configs/run_folder.h"
 #include "tools/progress.h"
-#include "tools/training_log.h"
+#include "tools/run_record.h"
 
 namespace lethe::tools {
-
-/// How much arithmetic a training did, for its last words.
-struct TrainingSpeed {
-  int64_t env_steps = 0;
-  double seconds = 0;
-  double operations = 0;  ///< floating-point operations, counted
-};
 
 /// A trainer and the run folder it writes: config.yaml, metrics, checkpoints, live weights; and what the screen shows.
 /// Errors of all calls: those of agents::Trainer, configs::RunFolder and the writers.
@@ -36,10 +29,11 @@ class TrainingRun {
 
   const configs::RunFolder& folder() const { return folder_; }
   const agents::TrainerState& state() const { return trainer_->state(); }
-  const TrainingSpeed& speed() const { return speed_; }
+  /// Of this session; steps are those of environments.
+  RunSpeed speed() const { return record_->SpeedAt(state().env_steps, state().seconds); }
 
  private:
-  void OpenLogs();
+  void OpenRecord();
   void Log(const agents::TrainingStatus& status);
   void SaveCheckpoint(const agents::TrainerState& state) const;
 
@@ -48,11 +42,7 @@ class TrainingRun {
   Progress* const progress_;
   std::function<bool()> stop_;
   std::unique_ptr<agents::Trainer> trainer_;
-  std::unique_ptr<TrainingLog> log_;
-  double seconds_before_ = 0;  // of earlier sessions
-  double last_log_seconds_ = 0;
-  int64_t first_step_ = 0;
-  TrainingSpeed speed_;
+  std::unique_ptr<RunRecord> record_;
 };
 
 }  // namespace lethe::tools
