@@ -31,11 +31,14 @@ std::vector<std::string> Train(const TemporaryFolder& folder, const std::string&
   std::ofstream config(folder / "config.yaml");
   config << "memory:\n  dim: 16\n  heads: 2\n  ffn: 32\n  span_limit: 64\n  ramp: 8\n  dropout: 0.1\n"
             "train:\n  batch: 4\n  block: 24\n  max_updates: 60\n  span_weight: 1e-4\n"
-            "evaluate:\n  interval_updates: 30\n"
+            "  dtype: "
+         << (task == "text" ? "bfloat16" : "float32")
+         << "\nevaluate:\n  interval_updates: 30\n"
             "log:\n  interval_updates: 10\n  checkpoint_interval_updates: 7\n"
             "task:\n";
   if (task == "copy")
-    config << "  id: Copy-v0\n  distance: 30\n  count_max: 4\n  valid_samples: 9\n  test_samples: 9\n";
+    config << "  id: Copy-v0\n  distance: 30\n  count_max: 4\n  valid_samples: 9\n  test_samples: 9\n"
+              "curriculum:\n  start: 8\n  threshold: 0.2\n  episodes: 20\n";
   if (task == "collision")
     config << "  id: ObjectCollision-v0\n  train_frames: 3000\n  valid_frames: 200\n  test_frames: 4000\n";
   if (task == "text") config << "  id: CharLM-v0\n  path: " << agents::WriteText(folder / "text.txt") << "\n";
@@ -72,13 +75,14 @@ TEST_P(TrainSequence, WritesARun) {
   for (const Json& line : lines) {
     for (const char* key : {"updates", "tokens", "seconds", "chars_per_s", "chars_per_cpu_s", "loss", "living_memories",
                             "living_memories_max", "resident_memories", "memory_bytes", "saved_bytes", "span_mean",
-                            "paper_memory_size", "grad_norm", "learning_rate", "span_weight", "gflops"})
+                            "paper_memory_size", "curriculum", "grad_norm", "learning_rate", "span_weight", "gflops"})
       EXPECT_TRUE(line.contains(key)) << key;
     EXPECT_TRUE(line.contains(ScoreOf(GetParam())));
     EXPECT_EQ(line.contains("valid_" + ScoreOf(GetParam())), line["updates"].get<int>() % 30 == 0);
     EXPECT_EQ(line["living_memories"].size(), 2u);
   }
   EXPECT_EQ(lines.back()["tokens"], 60 * 4 * 24);
+  EXPECT_EQ(lines[0]["curriculum"].is_null(), GetParam() != "copy");
   const Json report = Json::parse(configs::ReadWholeFile(folder_ / "run/report/evaluation.json"));
   EXPECT_EQ(report["split"], "test");
   EXPECT_TRUE(report[ScoreOf(GetParam())].is_number());
