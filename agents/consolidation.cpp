@@ -29,20 +29,22 @@ std::vector<double> LayerPrices(const ConsolidationOptions& options, double alph
   std::vector<double> prices(layers, 0.0);
   for (size_t l = 0; l < layers; ++l) {
     const double from_top = static_cast<double>(layers - 1 - l);
-    if (progress >= from_top * options.layer_delay) prices[l] = alpha * std::pow(options.layer_factor, static_cast<double>(l));
+    if (progress >= from_top * options.layer_delay)
+      prices[l] = alpha * std::pow(options.layer_factor, static_cast<double>(l));
   }
   return prices;
 }
 
-UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options, double progress,
-                                 ShardedPolicy& student, std::span<float> parameters, Optimizer& optimizer,
-                                 MemoryPrice& price, StudentMemory& memories) {
+UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
+                                 double progress, ShardedPolicy& student, std::span<float> parameters,
+                                 Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories) {
   std::vector<memory::StatePtr> states;
   std::set<int> seen;
   int64_t episodes = 0, steps = 0;
   for (const Rollout& rollout : rollouts) {
     const auto known = memories.find(rollout.actor);
-    const bool follows = !seen.insert(rollout.actor).second;  // an actor that ran ahead: two of its rollouts in one update
+    const bool follows =
+        !seen.insert(rollout.actor).second;  // an actor that ran ahead: two of its rollouts in one update
     states.push_back(follows ? nullptr : known != memories.end() ? known->second : rollout.memory);
     episodes += static_cast<int64_t>(rollout.episodes.size());
     steps += rollout.env_steps;
@@ -61,8 +63,10 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
       for (int64_t t = 0; t < r.unroll; ++t) {
         const int64_t at = t * r.rows + row;
         if (r.is_last[static_cast<size_t>(at)] != 0) continue;
-        const std::span<const float> teacher{r.head.data() + at * (r.num_actions + 1), static_cast<size_t>(r.num_actions + 1)};
-        DistillStep(teacher, shard.Head(row, t), options.value_weight, scale, value_scale, shard.GradHead(row, t), sums);
+        const std::span<const float> teacher{r.head.data() + at * (r.num_actions + 1),
+                                             static_cast<size_t>(r.num_actions + 1)};
+        DistillStep(teacher, shard.Head(row, t), options.value_weight, scale, value_scale, shard.GradHead(row, t),
+                    sums);
       }
     }
     shard.grad_span_mean = LayerPrices(options, price.alpha(), progress, layers);

@@ -13,11 +13,11 @@ struct ConsolidationOptions {
   double final_tolerance = 0;  ///< eps falls geometrically to this over the phase; 0: it stays
   double value_weight = 0.1;   ///< of the squared difference of the values
   double alpha_start = 1e-8, alpha_min = 1e-9, alpha_max = 1;
-  double alpha_rate = 0.03;    ///< how fast alpha follows the KL
-  double averaging = 0.95;     ///< of the KL per episode
-  double layer_factor = 2;     ///< price of a layer's memories relative to the layer below
-  double layer_delay = 0.2;    ///< share of the phase after which the next lower layer is charged too
-  double ramp = 1;             ///< R, part of the charge
+  double alpha_rate = 0.03;  ///< how fast alpha follows the KL
+  double averaging = 0.95;   ///< of the KL per episode
+  double layer_factor = 2;   ///< price of a layer's memories relative to the layer below
+  double layer_delay = 0.2;  ///< share of the phase after which the next lower layer is charged too
+  double ramp = 1;           ///< R, part of the charge
 };
 
 /// Alpha, the price of memory, by PriceControl: it rises while the student agrees with its teacher and falls when it
@@ -26,7 +26,8 @@ class MemoryPrice {
  public:
   explicit MemoryPrice(const ConsolidationOptions& options)
       : options_(options),
-        control_({options.alpha_rate, options.averaging, options.alpha_min, options.alpha_max}, options.alpha_start, 0) {}
+        control_({options.alpha_rate, options.averaging, options.alpha_min, options.alpha_max}, options.alpha_start,
+                 0) {}
 
   /// kl_sum: over the steps of one update; episodes: finished in it; progress in [0, 1]: share of the phase done.
   void Update(double kl_sum, int64_t episodes, double progress);
@@ -65,8 +66,8 @@ using StudentMemory = std::map<int, memory::StatePtr>;
 
 /// One consolidation update: the teacher acted in the rollouts; the student replays them with its own memory and learns
 /// to agree while every layer is charged its price times R times the mean span of its new memories.
-UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options, double progress,
-                                 ShardedPolicy& student, std::span<float> parameters, Optimizer& optimizer,
-                                 MemoryPrice& price, StudentMemory& memories);
+UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
+                                 double progress, ShardedPolicy& student, std::span<float> parameters,
+                                 Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories);
 
 }  // namespace lethe::agents

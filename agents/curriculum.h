@@ -11,11 +11,11 @@
 namespace lethe::agents {
 
 struct CurriculumOptions {
-  double start = 0;         ///< first value of the curriculum parameter; 0: no curriculum
-  double factor = 1.5;      ///< growth at every success
-  double threshold = 0.9;   ///< mean score that counts as success
-  double retreat = 0;       ///< below this mean score the parameter shrinks again, never below start; 0: never
-  int64_t episodes = 256;   ///< episodes the mean is taken over, all begun at the present value
+  double start = 0;        ///< first value of the curriculum parameter; 0: no curriculum
+  double factor = 1.5;     ///< growth at every success
+  double threshold = 0.9;  ///< mean score that counts as success
+  double retreat = 0;      ///< below this mean score the parameter shrinks again, never below start; 0: never
+  int64_t episodes = 256;  ///< episodes the mean is taken over, all begun at the present value
 };
 
 /// spec: of the environment or sequence task `id`, whose options stand in `section`.
@@ -33,9 +33,9 @@ void CheckCurriculum(const CurriculumOptions& options, const Spec& spec, const s
 }
 
 /// Drives the curriculum parameter of an environment or a sequence task by success: when the mean score of enough
-/// episodes passes the threshold, the parameter grows by the factor; an agent that has lost the task goes back to levels
-/// where the reward still tells it something. Depends on episodes alone, never on time. Of a sequence task, an episode
-/// is a sequence of labels, and its score 1 if all are right, else 0.
+/// episodes passes the threshold, the parameter grows by the factor; an agent that has lost the task goes back to
+/// levels where the reward still tells it something. Depends on episodes alone, never on time. Of a sequence task, an
+/// episode is a sequence of labels, and its score 1 if all are right, else 0.
 class Curriculum {
  public:
   /// What a checkpoint keeps.

@@ -22,7 +22,8 @@ struct PolicyOptions {
 class PolicyStepper {
  public:
   PolicyStepper(const class Policy& policy, const memory::StatePtr& state, int64_t steps);
-  /// observations [B, tokens] and episode_start [B] of B rows -> [B, num_actions + 1] f32 on the CPU: logits, then value.
+  /// observations [B, tokens] and episode_start [B] of B rows -> [B, num_actions + 1] f32 on the CPU: logits, then
+  /// value.
   torch::Tensor Step(const uint8_t* observations, const uint8_t* episode_start, memory::Trace* trace = nullptr);
   memory::Stepper& memory() { return *memory_; }
 
@@ -39,11 +40,11 @@ class Policy : public torch::nn::Module {
   explicit Policy(const PolicyOptions& options);
 
   struct Output {
-    torch::Tensor head;          ///< [B, S, num_actions + 1]: logits, then value
+    torch::Tensor head;  ///< [B, S, num_actions + 1]: logits, then value
     memory::BlockOutput memory;
   };
-  /// observations [S, B, tokens] u8, episode_start [B, S] u8. The last slot only looks ahead: its step is not remembered.
-  /// noise: see Core::Forward.
+  /// observations [S, B, tokens] u8, episode_start [B, S] u8. The last slot only looks ahead: its step is not
+  /// remembered. noise: see Core::Forward.
   Output Forward(const torch::Tensor& observations, const torch::Tensor& episode_start, const memory::StatePtr& state,
                  bool want_state = false, uint64_t noise = 0) const;
 

@@ -108,7 +108,8 @@ class Core : public torch::nn::Module {
   virtual std::vector<BoundedParameter> BoundedParameters() const { return {}; }
   void ClampParameters() {
     const torch::NoGradGuard no_grad;
-    for (const auto& [parameter, lowest, highest] : BoundedParameters()) torch::Tensor(parameter).clamp_(lowest, highest);
+    for (const auto& [parameter, lowest, highest] : BoundedParameters())
+      torch::Tensor(parameter).clamp_(lowest, highest);
   }
   /// Of a step in blocks of `block` with `living` memories per layer.
   virtual Flops CountFlops(int64_t block, double living) const = 0;

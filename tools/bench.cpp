@@ -31,7 +31,7 @@ lethe bench memory [ROWS ...]
                               bfloat16  half the bits
                               step      microseconds of a step while acting
                             `published` is the published algorithm, operator by operator. Characters are per second of
-                            CPU time; `saved` is what forward keeps for backward. Arithmetic is counted over living
+                            CPU time; `saved` is what forward adds for backward. Arithmetic is counted over living
                             memories; `of` is its share of what matrix products reach in between. Default: all rows.
                             --core NAME measures another core, with its options as memory.key=value.
 

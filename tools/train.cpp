@@ -136,9 +136,12 @@ int RunTrain(const CommandLine& line) {
 }  // namespace
 
 Command TrainCommand() {
-  return {
-      "train", "CONFIG.yaml [key=value ...] [flags]", "train an agent, evaluate it, plot the course", kDetails,
-      TrainingFlags(), RunTrain};
+  return {"train",
+          "CONFIG.yaml [key=value ...] [flags]",
+          "train an agent, evaluate it, plot the course",
+          kDetails,
+          TrainingFlags(),
+          RunTrain};
 }
 
 }  // namespace lethe::tools

@@ -200,7 +200,8 @@ TEST(Yaml, KeysOfTheFileCanBeRemovedThoseOfTheCommandLineCannot) {
   document.Override("train.lr=2");
   EXPECT_TRUE(document.RemoveFromFile("seed"));
   EXPECT_TRUE(document.RemoveFromFile("train.epochs"));
-  for (const char* stays : {"train.lr", "train", "seed", "nothing"}) EXPECT_FALSE(document.RemoveFromFile(stays)) << stays;
+  for (const char* stays : {"train.lr", "train", "seed", "nothing"})
+    EXPECT_FALSE(document.RemoveFromFile(stays)) << stays;
   ASSERT_EQ(document.entries().size(), 2u);
   EXPECT_EQ(document.Find("train.lr"), "2");
 }

@@ -188,9 +188,8 @@ TEST_F(FinishedRun, ResumeOfAFinishedRunOnlyEvaluates) {
 }
 
 TEST_F(FinishedRun, InitFromStartsANewRunWithItsWeights) {
-  const auto ended = RunLethe(
-      home->path(),
-      TrainTiny("child", {"--init-from", "runs/tiny", "--quiet", "train.max_steps=500", "optimizer.learning_rate=0"}));
+  const auto ended = RunLethe(home->path(), TrainTiny("child", {"--init-from", "runs/tiny", "--quiet",
+                                                                "train.max_steps=500", "optimizer.learning_rate=0"}));
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   const auto newest = [&](const std::string& run) {
     return configs::RunFolder::Open(*home / run).NewestGoodCheckpoint([](const auto&) {});
@@ -254,7 +253,8 @@ TEST(TrainCommand, AnotherCoreLeavesOutTheFilesOptionsOfItsOwn) {
   const TemporaryFolder folder;
   const auto ended = RunLethe(folder.path(), TrainTiny("run", {"memory.core=lstm", "train.max_steps=100", "--quiet"}));
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
-  EXPECT_THAT(ended.err, testing::StartsWith("memory.core=lstm: options of the file that lstm does not have are left out: "));
+  EXPECT_THAT(ended.err,
+              testing::StartsWith("memory.core=lstm: options of the file that lstm does not have are left out: "));
   EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
 }
 
