@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstring>
 #include <deque>
 #include <map>
@@ -13,6 +11,7 @@
 #include "agents/flat_parameters.h"
 #include "configs/safetensors.h"
 #include "memory/core.h"
+#include "memory/torch.h"
 
 namespace lethe::agents {
 

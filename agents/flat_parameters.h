@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <span>
 #include <string>
 #include <vector>
 
 #include "memory/core.h"
+#include "memory/torch.h"
 
 namespace lethe::agents {
 

@@ -28,25 +28,30 @@ std::vector<double> Divided(std::vector<double> sum, int64_t count) {
 
 }  // namespace
 
-void MemoryTally::Add(const memory::BlockOutput& block, const memory::State& before) {
+void MemoryTally::Add(const memory::BlockOutput& block, const memory::State& before, const uint8_t* padding) {
   const int64_t rows = before.rows(), steps = block.y.size(1);
+  const Tensor is_real = padding != nullptr
+                             ? torch::from_blob(const_cast<uint8_t*>(padding), {rows, steps}, torch::kUInt8) == 0
+                             : torch::ones({rows, steps}, torch::kBool);
+  const int64_t real_steps = is_real.sum().item<int64_t>();
   AddTo(living_, block.living);
+  if (block.living.steps > 0) living_.steps -= rows * steps - real_steps;
   std::vector<double> resident;
-  for (const int64_t stored : before.resident()) resident.push_back(static_cast<double>(stored + rows * steps));
+  for (const int64_t stored : before.resident()) resident.push_back(static_cast<double>(stored + real_steps));
   AddTo(resident_, resident);
-  row_blocks_ += rows;
+  row_blocks_ += is_real.any(1).sum().item<int64_t>();
   bytes_ += static_cast<double>(before.bytes());
   std::vector<double> spans, floors;
   for (const Tensor& layer : block.spans) {
-    const Tensor span = layer.detach();
+    const Tensor span = layer.detach().cpu().masked_select(is_real);
     spans.push_back(span.sum().item<double>());
     floors.push_back(span.floor().sum().item<double>());
-    const Tensor some = span.select(1, 0).to(torch::kFloat).cpu().contiguous();
+    const Tensor some = layer.detach().select(1, 0).to(torch::kFloat).cpu().contiguous();
     span_sample_.insert(span_sample_.end(), some.const_data_ptr<float>(), some.const_data_ptr<float>() + some.numel());
   }
   AddTo(span_sum_, spans);
   AddTo(floor_sum_, floors);
-  if (!spans.empty()) span_steps_ += rows * steps;
+  if (!spans.empty()) span_steps_ += real_steps;
 }
 
 void MemoryTally::Add(const MemoryTally& other) {

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 #include <vector>
 
 #include "agents/encoder.h"
 #include "memory/core.h"
 #include "memory/core_options.h"
+#include "memory/torch.h"
 
 namespace lethe::agents {
 

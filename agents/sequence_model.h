@@ -1,11 +1,10 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 
 #include "memory/core.h"
 #include "memory/core_options.h"
+#include "memory/torch.h"
 
 namespace lethe::agents {
 

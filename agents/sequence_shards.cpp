@@ -35,6 +35,7 @@ SequenceBlock::SequenceBlock(int64_t num_rows, int64_t num_steps)
       labels(tokens.size()),
       scored(tokens.size()),
       episode_start(tokens.size()),
+      padding(tokens.size()),
       nats(tokens.size()),
       predicted(tokens.size()) {}
 
@@ -92,7 +93,7 @@ void SequenceShards::Forward(SequenceBlock& block, uint64_t noise, size_t shard,
   pass.out = model_.Forward(tokens, start, pass.before, true, noise);
   memories_[shard] = pass.out.state;
   pass.memory = MemoryTally(ramp_);
-  pass.memory.Add(pass.out, *pass.before);
+  pass.memory.Add(pass.out, *pass.before, block.padding.data() + pass.first * block.steps);
   const Tensor places = ScoredPlaces(block, pass.first, pass.rows);
   if (places.numel() == 0) return;
   const Tensor y = pass.out.y.reshape({-1, pass.out.y.size(2)});
@@ -101,8 +102,7 @@ void SequenceShards::Forward(SequenceBlock& block, uint64_t noise, size_t shard,
                             .reshape({-1})
                             .index_select(0, places)
                             .to(logits.device(), torch::kLong);
-  namespace F = torch::nn::functional;
-  pass.nats = F::cross_entropy(logits, labels, F::CrossEntropyFuncOptions().reduction(torch::kNone));
+  pass.nats = torch::cross_entropy_loss(logits, labels, {}, at::Reduction::None);
   const Tensor nats = pass.nats.detach().to(torch::kCPU, torch::kFloat).contiguous();
   const Tensor predicted = logits.detach().argmax(1).to(torch::kCPU, torch::kUInt8).contiguous();
   for (int64_t i = 0; i < places.numel(); ++i) {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <vector>
 
@@ -10,6 +8,7 @@
 #include "agents/sequence_model.h"
 #include "agents/worker_pool.h"
 #include "envs/sequence/sequence_task.h"
+#include "memory/torch.h"
 
 namespace lethe::agents {
 
@@ -18,12 +17,12 @@ struct SequenceBlock {
   SequenceBlock(int64_t num_rows, int64_t num_steps);
 
   /// Where SequenceStream::Next writes.
-  envs::sequence::TokenBlock out() { return {tokens.data(), labels.data(), scored.data(), episode_start.data()}; }
+  envs::sequence::TokenBlock out() { return {tokens.data(), labels.data(), scored.data(), episode_start.data(), padding.data()}; }
   int64_t NumScored() const;
   double SumNats() const;  ///< of the scored labels
 
   const int64_t rows, steps;
-  std::vector<uint8_t> tokens, labels, scored, episode_start;
+  std::vector<uint8_t> tokens, labels, scored, episode_start, padding;
   std::vector<float> nats;         ///< -ln of the probability given to the label, where scored
   std::vector<uint8_t> predicted;  ///< most probable label, where scored
 };

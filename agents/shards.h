@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <vector>
 
@@ -9,6 +7,7 @@
 #include "agents/policy.h"
 #include "agents/rollout.h"
 #include "agents/worker_pool.h"
+#include "memory/torch.h"
 
 namespace lethe::agents {
 

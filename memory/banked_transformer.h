@@ -1,13 +1,12 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 #include <vector>
 
 #include "memory/banked_state.h"
 #include "memory/core.h"
 #include "memory/expire_attention.h"
+#include "memory/torch.h"
 #include "memory/transformer_layer.h"
 
 namespace lethe::memory {

@@ -1,10 +1,9 @@
 #include "memory/check_block.h"
 
-#include <torch/torch.h>
-
 #include <cmath>
 
 #include "memory/check.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

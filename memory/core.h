@@ -1,11 +1,11 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

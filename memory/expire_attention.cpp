@@ -1,6 +1,6 @@
 #include "memory/expire_attention.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +12,7 @@
 #include "memory/check.h"
 #include "memory/kernels/expire_attention.h"
 #include "memory/scratch.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

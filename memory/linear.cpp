@@ -1,13 +1,13 @@
 #include "memory/linear.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
 
 #include <optional>
 
 #include "memory/check.h"
 #include "memory/kernels/matrix_product.h"
 #include "memory/scratch.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

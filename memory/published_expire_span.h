@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "memory/expire_span.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

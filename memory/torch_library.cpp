@@ -2,13 +2,13 @@
 // docs/operator.md.
 
 #include <torch/library.h>
-#include <torch/torch.h>
 
 #include <limits>
 #include <optional>
 #include <tuple>
 
 #include "memory/expire_attention.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <string>
 #include <vector>
 
 #include "memory/core_options.h"
 #include "memory/noise.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

@@ -1,5 +1,6 @@
 #include "tools/bench_memory.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>

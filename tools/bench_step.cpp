@@ -1,12 +1,13 @@
 #include "tools/bench_step.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "memory/banked_stepper.h"
+#include "memory/torch.h"
 #include "tools/cpu_time.h"
 #include "tools/median.h"
 #include "tools/steady_memory.h"

@@ -90,7 +90,7 @@ Tensor CharacterModel::Loss() {
   const Block block = forward_(torch::embedding(embedding_, text_.slice(1, 0, setting_.block)));
   living_ = block.living;
   const Tensor logits = torch::linear(block.y, output_, output_bias_).flatten(0, 1).to(torch::kFloat);
-  const Tensor loss = torch::nn::functional::cross_entropy(logits, text_.slice(1, 1).flatten());
+  const Tensor loss = torch::cross_entropy_loss(logits, text_.slice(1, 1).flatten());
   return block.ramp_sum.defined() ? loss + kSpanLoss * block.ramp_sum.mean() : loss;
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 #include "agents/flat_parameters.h"
 #include "agents/optimizer.h"
 #include "memory/core.h"
+#include "memory/torch.h"
 
 namespace lethe::tools {
 

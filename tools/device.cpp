@@ -1,8 +1,8 @@
 #include "tools/device.h"
 
 #include <dlfcn.h>
-#include <torch/torch.h>
 
+#include "memory/torch.h"
 #include "tools/user_error.h"
 
 namespace lethe::tools {

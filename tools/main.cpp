@@ -1,9 +1,9 @@
 // The program `lethe`: finds the command, runs it, and turns errors into one line on stderr and an exit code:
 // 2 for what the user can put right, 1 for everything else.
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <malloc.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +12,7 @@
 
 #include "configs/document.h"
 #include "configs/nearest.h"
+#include "memory/torch.h"
 #include "tools/bench.h"
 #include "tools/envs.h"
 #include "tools/eval.h"

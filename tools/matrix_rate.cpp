@@ -1,13 +1,14 @@
 #include "tools/matrix_rate.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
 #include <thread>
 #include <vector>
 
+#include "memory/torch.h"
 #include "tools/cpu_time.h"
 
 namespace lethe::tools {

@@ -141,13 +141,18 @@ def spread(positions, gap):
     return moved
 
 
+def brief(value):
+    """Three digits, and whole numbers without an exponent."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 def label_ends(axis, curves):
     """Writes each curve's name and last value at its end instead of into a legend."""
-    low, high = axis.get_ylim()
     ends = [last_number(values) for _, values, _ in curves]
-    heights = spread([(end - low) / (high - low) for end in ends], 0.085)
+    to_axes = (axis.transData + axis.transAxes.inverted()).transform  # whatever the scale
+    heights = spread([to_axes((0, end))[1] for end in ends], 0.085)
     for (name, _, colour), end, height in zip(curves, ends, heights):
-        axis.annotate(f"{name}: {end:.3g}", (1, height), xycoords="axes fraction", xytext=(8, 0),
+        axis.annotate(f"{name}: {brief(end)}", (1, height), xycoords="axes fraction", xytext=(8, 0),
                       textcoords="offset points", va="center", color=colour, fontsize=9.5, annotation_clip=False)
 
 

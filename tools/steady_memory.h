@@ -1,13 +1,12 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 #include <vector>
 
 #include "memory/core.h"
 #include "memory/expire_span.h"
 #include "memory/published_expire_span.h"
+#include "memory/torch.h"
 
 namespace lethe::tools {
 

@@ -138,8 +138,9 @@ class CharLm final : public SequenceStream {
     Fill(out.tokens + at, count > 0 ? input : nullptr, count, steps);
     Fill(out.labels + at, count > 0 ? input + 1 : nullptr, count, steps);
     std::fill_n(std::fill_n(out.scored + at, count, 1), steps - count, 0);
-    std::fill_n(out.episode_start + at, steps, 0);
-    out.episode_start[at] = place == 0;
+    for (uint8_t* flags : {out.episode_start + at, out.padding + at})
+      std::fill_n(std::fill_n(flags, count, 0), steps - count, 1);
+    if (place == 0) out.episode_start[at] = 1;
   }
 
   // `count` bytes, then zeros up to `steps`.

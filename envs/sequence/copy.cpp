@@ -121,8 +121,9 @@ class Copy final : public SequenceStream {
 
   void WriteRow(Place& place, int64_t at, const TokenBlock& out) const {
     for (const int64_t end = at + options_.steps; at < end; ++at) {
-      out.tokens[at] = out.labels[at] = out.scored[at] = out.episode_start[at] = 0;
-      if (IsOver(place)) continue;
+      out.tokens[at] = out.labels[at] = out.scored[at] = 0;
+      out.padding[at] = out.episode_start[at] = IsOver(place);
+      if (out.padding[at]) continue;
       out.episode_start[at] = place.next == 0;
       if (place.next == 0) DrawSample(place);
       WriteToken(place, at, out);

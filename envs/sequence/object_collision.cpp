@@ -202,8 +202,9 @@ class ObjectCollision final : public SequenceStream {
     auto tokens = world.tokens();
     for (int64_t i = 0; i < options_.steps; ++i) {
       const int64_t at = first + i, frame = (place + i) / kFrameTokens, token = (place + i) % kFrameTokens;
-      out.tokens[at] = out.labels[at] = out.scored[at] = out.episode_start[at] = 0;
-      if (frame >= range.count) continue;
+      out.tokens[at] = out.labels[at] = out.scored[at] = 0;
+      out.padding[at] = out.episode_start[at] = frame >= range.count;
+      if (out.padding[at]) continue;
       if (token == 0) {
         Advance(world, range.first + frame);
         tokens = world.tokens();
@@ -211,7 +212,7 @@ class ObjectCollision final : public SequenceStream {
       out.tokens[at] = tokens[token];
       if (token == kFrameTokens - 1) out.scored[at] = (out.labels[at] = world.label()) != 0;
     }
-    out.episode_start[first] = place == 0;
+    if (place == 0) out.episode_start[first] = 1;
   }
 
   Json OwnIdentity() const {

@@ -31,15 +31,15 @@ struct ScoreSpec {
 
 /// What a model and its trainer must know of a task. Constant for the life of a stream.
 struct SequenceSpec {
-  std::string family;                ///< "Copy", without variant and version
-  int num_symbols = 0;               ///< tokens are 0 .. num_symbols - 1; <= 256
-  int num_labels = 0;                ///< labels, the classes to predict, are 0 .. num_labels - 1; <= 256
-  int unscored_label = -1;           ///< the label of tokens where nothing is asked; -1: every label is scored
-  int64_t labels_per_sequence = 0;   ///< scored labels that belong together, one after the other; 0: no such thing
-  std::vector<ScoreSpec> scores;     ///< the first is the one that runs are compared by
-  std::string curriculum_parameter;  ///< integer parameter that makes sequences harder; "": none
-  double curriculum_min = 0;         ///< its easiest value
-  double curriculum_max = 0;         ///< its hardest value: the configured one
+  std::string family;                     ///< "Copy", without variant and version
+  int num_symbols = 0;                    ///< tokens are 0 .. num_symbols - 1; <= 256
+  int num_labels = 0;                     ///< labels, the classes to predict, are 0 .. num_labels - 1; <= 256
+  int unscored_label = -1;                ///< the label of tokens where nothing is asked; -1: every label is scored
+  int64_t labels_per_sequence = 0;        ///< scored labels that belong together, one after the other; 0: no such thing
+  std::vector<ScoreSpec> scores;          ///< the first is the one that runs are compared by
+  std::string curriculum_parameter = {};  ///< integer parameter that makes sequences harder; "": none
+  double curriculum_min = 0;              ///< its easiest value
+  double curriculum_max = 0;              ///< its hardest value: the configured one
 };
 
 /// How to build a stream. The same seed, split and number of rows give the same tokens on any machine.
@@ -54,8 +54,9 @@ struct StreamOptions {
 struct TokenBlock {
   uint8_t* tokens = nullptr;
   uint8_t* labels = nullptr;
-  uint8_t* scored = nullptr;         ///< 1: the label counts; 0: nothing is asked here, or padding after a row's end
-  uint8_t* episode_start = nullptr;  ///< 1: memory begins anew at this token
+  uint8_t* scored = nullptr;         ///< 1: the label counts; 0: nothing is asked here
+  uint8_t* episode_start = nullptr;  ///< 1: memory begins anew at this token; so it does at every padding
+  uint8_t* padding = nullptr;        ///< 1: behind a row's end
 };
 
 /// One split of a task, as rows that are read side by side, block by block.
@@ -67,7 +68,7 @@ class SequenceStream {
   virtual const SequenceSpec& spec() const = 0;
   virtual const StreamOptions& options() const = 0;
 
-  /// Writes the next `steps` tokens of every row; a row that has ended is padded with token 0, not scored. False, with
+  /// Writes the next `steps` tokens of every row; a row that has ended is padded with token 0. False, with
   /// nothing written, once valid or test is over: every label was scored once. Allocates nothing.
   virtual bool Next(const TokenBlock& out) = 0;
 

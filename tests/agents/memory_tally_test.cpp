@@ -46,6 +46,16 @@ TEST(MemoryTally, TalliesAddUp) {
   EXPECT_EQ(sum.paper_memory_size(), once.paper_memory_size());
 }
 
+TEST(MemoryTally, StepsBehindTheEndOfARowAreLeftOut) {
+  MemoryTally tally(8);
+  const uint8_t padding[] = {0, 0, 0, 0, 1, 1, 1, 1};  // the second row is over
+  memory::BlockOutput block = Block();
+  block.spans[0][1].fill_(1e6);
+  tally.Add(block, TwoLayers(), padding);
+  EXPECT_EQ(tally.living(), (std::vector<double>{4, 20}));
+  EXPECT_EQ(tally.span_mean(), (std::vector<double>{1.5, 9.25}));
+}
+
 TEST(MemoryTally, WithoutSpansThePaperHasNoMemorySize) {
   memory::BlockOutput block;
   block.y = torch::zeros({2, 4, 3});

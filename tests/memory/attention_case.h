@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,6 +9,7 @@
 
 #include "memory/expire_attention.h"
 #include "memory/kernels/dispatch.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

@@ -1,7 +1,7 @@
 // The attention operator against plain loops, tensor operators and finite differences, in every build of its kernels.
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
 #include <limits>
@@ -9,6 +9,7 @@
 #include <random>
 
 #include "memory/kernels/span_mask.h"
+#include "memory/torch.h"
 #include "tests/memory/attention_case.h"
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"

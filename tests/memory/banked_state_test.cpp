@@ -3,10 +3,10 @@
 #include "memory/banked_state.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
 
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"
 #include "tests/memory/memory_case.h"

@@ -1,9 +1,9 @@
 // Step equals block: T calls of Step give what one Forward over T steps gives, over unrolls, episode starts and expiry.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "memory/kernels/dispatch.h"
+#include "memory/torch.h"
 #include "tests/memory/attention_case.h"
 #include "tests/memory/close.h"
 #include "tests/memory/memory_case.h"

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
+
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

@@ -3,11 +3,12 @@
 #include "memory/compressive.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adam.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -11,6 +9,7 @@
 
 #include "memory/core.h"
 #include "memory/registry.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

@@ -1,13 +1,13 @@
 // Options, refusals and bookkeeping of every memory core that is registered: none is named here.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
 
+#include "memory/torch.h"
 #include "tests/memory/error_text.h"
 #include "tests/memory/every_core.h"
 

@@ -1,11 +1,11 @@
 // What every memory core promises, asked of all that are registered: none is named here.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <cmath>
 #include <thread>
 
+#include "memory/torch.h"
 #include "tests/memory/every_core.h"
 
 namespace lethe::memory {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+
+#include "memory/torch.h"
 
 namespace lethe::memory {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/core_case.h"
 

@@ -3,12 +3,12 @@
 #include "memory/expire_span.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <thread>
 
 #include "memory/kernels/span_mask.h"
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/memory_case.h"
 

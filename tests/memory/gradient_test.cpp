@@ -1,8 +1,8 @@
 // Gradients of the whole memory against finite differences, spans inside their ramps and both span losses included.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/memory_case.h"
 

@@ -3,9 +3,9 @@
 #include "memory/linear.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "memory/kernels/dispatch.h"
+#include "memory/torch.h"
 #include "tests/memory/attention_case.h"
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"

@@ -1,10 +1,10 @@
 #include "memory/live_bytes.h"
 
-#include <torch/torch.h>
-
 #include <thread>
 
 #include <gtest/gtest.h>
+
+#include "memory/torch.h"
 
 namespace lethe::memory {
 namespace {

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "memory/banked_stepper.h"
 #include "memory/expire_span.h"
+#include "memory/torch.h"
 
 namespace lethe::memory {
 

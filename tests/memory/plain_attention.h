@@ -1,11 +1,10 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "memory/torch.h"
 #include "tests/memory/attention_case.h"
 
 namespace lethe::memory {

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
 
+#include "memory/torch.h"
 #include "tests/memory/reference_case.h"
 
 namespace lethe::memory {

@@ -2,12 +2,12 @@
 // fault, every core is asked.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
 
 #include "memory/adaptive_span.h"
 #include "memory/expire_span.h"
+#include "memory/torch.h"
 #include "memory/transformer_xl.h"
 #include "tests/memory/close.h"
 #include "tests/memory/core_case.h"

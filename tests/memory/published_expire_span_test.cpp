@@ -3,8 +3,8 @@
 #include "memory/published_expire_span.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"
 #include "tests/memory/memory_case.h"
@@ -30,7 +30,7 @@ void RunModelCase(const ReferenceCase& c) {
     const Tensor text = c.Find("text").slice(1, k * steps, (k + 1) * steps + 1);
     const auto output = published.Forward(model.Embed(text.slice(1, 0, steps)), state);
     const Tensor logits = model.Logits(output.y), aux = output.ramp_sum * scale;
-    const Tensor loss = torch::nn::functional::cross_entropy(logits.flatten(0, 1), text.slice(1, 1).flatten());
+    const Tensor loss = torch::cross_entropy_loss(logits.flatten(0, 1), text.slice(1, 1).flatten());
     check.Close(block + "logits", logits);
     check.Close(block + "aux_per_sample", aux);
     check.Close(block + "objective", loss + aux.mean());

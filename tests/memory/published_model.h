@@ -1,11 +1,10 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <map>
 #include <string>
 #include <vector>
 
+#include "memory/torch.h"
 #include "tests/memory/published_weight.h"
 #include "tests/memory/reference_case.h"
 

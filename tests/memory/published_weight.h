@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <string>
 #include <vector>
 
+#include "memory/torch.h"
 #include "memory/transformer_layer.h"
 
 namespace lethe::memory {

@@ -1,10 +1,11 @@
 // GRU and LSTM against LibTorch's own, and their fast blocks against plain steps.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/rnn.h>
 
 #include "memory/gru.h"
 #include "memory/lstm.h"
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 
 namespace lethe::memory {

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include "memory/banked_transformer.h"
 #include "memory/kernels/span_mask.h"
+#include "memory/torch.h"
 #include "tests/memory/reference_check.h"
 
 namespace lethe::memory {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 #include <sstream>
 #include <string>
 
+#include "memory/torch.h"
 #include "tests/memory/close.h"
 #include "tests/memory/published_weight.h"
 #include "tests/memory/reference_case.h"

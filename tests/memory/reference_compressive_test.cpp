@@ -1,9 +1,9 @@
 // The compressive memory in published mode against numbers computed by the paper's official implementation.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "memory/compressive.h"
+#include "memory/torch.h"
 #include "tests/memory/reference_run.h"
 
 namespace lethe::memory {

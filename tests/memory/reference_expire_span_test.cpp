@@ -3,9 +3,9 @@
 // format, of any sizes. Everything a file holds is compared, and ExpectAllSeen says so.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "memory/expire_span.h"
+#include "memory/torch.h"
 #include "tests/memory/published_expire_span_options.h"
 #include "tests/memory/reference_banks.h"
 #include "tests/memory/reference_run.h"

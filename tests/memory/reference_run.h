@@ -1,12 +1,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <string>
 #include <vector>
 
 #include "memory/core.h"
+#include "memory/torch.h"
 #include "tests/memory/published_adam.h"
 #include "tests/memory/published_model.h"
 #include "tests/memory/reference_check.h"
@@ -72,7 +72,7 @@ struct ReferenceRun {
     b.output = model.core.ForwardTraced(model.Embed(tokens), torch::zeros(tokens.sizes(), torch::kByte), state, 0, true,
                                         &b.passes);
     b.logits = model.Logits(b.output.y);
-    b.loss = torch::nn::functional::cross_entropy(b.logits.flatten(0, 1), Tokens(c, k, 1).flatten());
+    b.loss = torch::cross_entropy_loss(b.logits.flatten(0, 1), Tokens(c, k, 1).flatten());
     b.aux = Family::Aux(c, b.output);
     b.objective = b.aux.defined() ? b.loss + b.aux : b.loss;
     return b;

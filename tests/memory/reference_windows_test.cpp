@@ -1,9 +1,9 @@
 // Transformer-XL and Adaptive-Span in published mode against numbers computed by the paper's official implementation.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "memory/adaptive_span.h"
+#include "memory/torch.h"
 #include "memory/transformer_xl.h"
 #include "tests/memory/reference_banks.h"
 #include "tests/memory/reference_run.h"

@@ -1,9 +1,9 @@
 // Transformer-XL and Adaptive-Span: which ages they see, what they keep, and what a learned span costs.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "memory/adaptive_span.h"
+#include "memory/torch.h"
 #include "memory/transformer_xl.h"
 #include "tests/memory/close.h"
 #include "tests/memory/error_text.h"

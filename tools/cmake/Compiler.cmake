@@ -20,10 +20,12 @@ if(LETHE_SANITIZE)
   target_link_options(lethe_flags INTERFACE ${lethe_sanitize})
 endif()
 
-# ccache needs these to accept a precompiled header (its manual, "Precompiled headers").
+# ccache needs the sloppiness to accept a precompiled header (its manual, "Precompiled headers"). Depend mode: a miss
+# costs no run of the preprocessor, up to 2 s a file; the compiler's list of headers is what a hit is judged by.
 find_program(LETHE_CCACHE ccache)
 if(LETHE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_DEPEND=1
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${LETHE_CCACHE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_compile_options(lethe_flags INTERFACE -fpch-preprocess)

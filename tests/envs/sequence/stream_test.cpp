@@ -50,11 +50,15 @@ TEST_P(StreamTest, TokensLabelsAndFlagsAreInRange) {
     EXPECT_FALSE(spec.scores.empty());
     for (const Row& row : ReadRows(*stream, 50)) {
       EXPECT_EQ(row.episode_start[0], 1);
+      EXPECT_TRUE(split != Split::kTrain || std::ranges::count(row.padding, 1) == 0);
       for (size_t i = 0; i < row.tokens.size(); ++i) {
         EXPECT_LT(row.tokens[i], spec.num_symbols);
         EXPECT_LT(row.labels[i], spec.num_labels);
         EXPECT_LE(row.scored[i], 1);
         EXPECT_LE(row.episode_start[i], 1);
+        EXPECT_LE(row.padding[i], 1);
+        EXPECT_TRUE(!row.padding[i] || (row.episode_start[i] && !row.scored[i] && row.tokens[i] == 0));
+        EXPECT_TRUE(i == 0 || !row.padding[i - 1] || row.padding[i]);
         EXPECT_TRUE(!row.scored[i] || row.labels[i] != spec.unscored_label);
       }
     }

@@ -15,13 +15,14 @@ struct Block {
         tokens(static_cast<size_t>(options.rows * options.steps)),
         labels(tokens.size()),
         scored(tokens.size()),
-        episode_start(tokens.size()) {}
+        episode_start(tokens.size()),
+        padding(tokens.size()) {}
 
-  TokenBlock out() { return {tokens.data(), labels.data(), scored.data(), episode_start.data()}; }
+  TokenBlock out() { return {tokens.data(), labels.data(), scored.data(), episode_start.data(), padding.data()}; }
   bool operator==(const Block&) const = default;
 
   int64_t steps;
-  std::vector<uint8_t> tokens, labels, scored, episode_start;
+  std::vector<uint8_t> tokens, labels, scored, episode_start, padding;
 };
 
 inline std::unique_ptr<SequenceStream> MakeStream(const std::string& id, const StreamOptions& options,
@@ -34,7 +35,7 @@ inline std::unique_ptr<SequenceStream> MakeStream(const std::string& id, const S
 
 /// One row of a stream as one long block: `blocks` blocks, or, of an evaluation, as many as there are.
 struct Row {
-  std::vector<uint8_t> tokens, labels, scored, episode_start;
+  std::vector<uint8_t> tokens, labels, scored, episode_start, padding;
   bool operator==(const Row&) const = default;
 };
 
@@ -51,6 +52,7 @@ inline std::vector<Row> ReadRows(SequenceStream& stream, int blocks = 1 << 30) {
       append(rows[row].labels, block.labels);
       append(rows[row].scored, block.scored);
       append(rows[row].episode_start, block.episode_start);
+      append(rows[row].padding, block.padding);
     }
   }
   return rows;
