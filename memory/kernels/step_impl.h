@@ -156,16 +156,23 @@ inline Vec<float> AddPositions(const StepShape& s, const StepLayer& l, int64_t g
   return score + Load(terms);
 }
 
+/// Scores of a row's keys by head. Memories of all rows are more than the near caches hold, and the processor fetches
+/// ahead within one page only, which is about a group: so the group's values and the next group's keys are asked for.
 inline void ScoreRow(const StepShape& s, const StepLayer& l, int64_t row, int64_t step, const float* q,
                      const float* near, const SeenRow& seen, const StepWork& w) {
   const int32_t* list = l.list + l.first_group[row];
   for (int64_t i = 0; i < seen.groups; ++i) {
-    const float* k = l.k + list[i] * s.width * kGroupKeys;
+    const int64_t size = s.width * kGroupKeys;
+    const float *k = l.k + list[i] * size, *v = l.v + list[i] * size,
+                *next = l.k + list[i + 1 < seen.groups ? i + 1 : i] * size;
     for (int64_t head = 0; head < s.heads; ++head) {
       const float *key = k + head * s.head_stride * kGroupKeys, *query = q + head * s.head_stride;
       Vec<float> even{}, odd{};
       int64_t d = 0;
       for (; d + 2 <= s.head_dim; d += 2) {
+        const int64_t at = (head * s.head_stride + d) * kGroupKeys;
+        __builtin_prefetch(v + at), __builtin_prefetch(v + at + kGroupKeys);
+        __builtin_prefetch(next + at), __builtin_prefetch(next + at + kGroupKeys);
         even += query[d] * Load(key + d * kGroupKeys);
         odd += query[d + 1] * Load(key + (d + 1) * kGroupKeys);
       }
