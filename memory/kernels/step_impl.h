@@ -228,7 +228,7 @@ inline void AttendRow(const StepShape& s, const StepLayer& l, int64_t row, int64
     }
 }
 
-/// The step itself becomes a key of later ones, if it lives to be seen: one that does not may hold anything.
+/// The step itself becomes a key of later ones, if it lives to be seen.
 inline void Remember(const StepShape& s, const StepLayer& l, int64_t row, int64_t step, double span, const float* k,
                      const float* v) {
   if (!(SpanMask(span - 1, s.ramp) > 0)) return;
