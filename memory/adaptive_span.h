@@ -31,7 +31,6 @@ class AdaptiveSpan : public BankedTransformer {
   explicit AdaptiveSpan(const AdaptiveSpanOptions& options);
 
   const AdaptiveSpanOptions& options() const { return static_cast<const AdaptiveSpanOptions&>(shared()); }
-  bool HeadsShareSpans() const override { return false; }
   /// The widest head's span, for all steps alike: it decides what lives.
   torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const override;
   AttentionConstants Constants(Noise& noise) const override;

@@ -82,9 +82,11 @@ BankView BankedTransformer::ProjectBank(const TransformerLayer& layer, const Ban
   view.v = kv[1];
   view.span = Spans(layer, g);
   view.age = torch::empty_like(bank.time);
+  int64_t* age = view.age.data_ptr<int64_t>();
+  const int64_t* time = Longs(bank.time);
   for (int64_t row = 0; row < clock.size(0); ++row)
-    for (int64_t i = Longs(bank.begin)[row], end = i + Longs(bank.count)[row]; i < end; ++i)
-      view.age.data_ptr<int64_t>()[i] = Longs(clock)[row] - Longs(bank.time)[i];
+    for (int64_t i = Longs(bank.begin)[row], end = i + Longs(bank.count)[row], now = Longs(clock)[row]; i < end; ++i)
+      age[i] = now - time[i];
   if (shared_->position == "rotary") view.k = Rotate(view.k, -view.age, shared_->HeadDim());
   view.begin = bank.begin;
   view.count = bank.count;
@@ -225,8 +227,7 @@ StatePtr BankedTransformer::Gather(const StatePtr& state, const std::vector<int6
 std::unique_ptr<Stepper> BankedTransformer::Begin(const StatePtr& state, int64_t steps) const {
   CheckState(*this, state);
   Check(steps >= 1, "memory: an unroll must have at least one step, got ", steps);
-  const auto make = HeadsShareSpans() ? MakeStepper : MakeOperatorStepper;
-  return make(*this, std::static_pointer_cast<const BankedState>(state), steps);
+  return MakeStepper(*this, std::static_pointer_cast<const BankedState>(state), steps);
 }
 
 Flops BankedTransformer::CountFlops(int64_t block, double living) const {

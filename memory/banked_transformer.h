@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "memory/banked_state.h"
 #include "memory/core.h"
 #include "memory/expire_attention.h"
+#include "memory/span_rule.h"
 #include "memory/torch.h"
 #include "memory/transformer_layer.h"
 
@@ -47,10 +49,11 @@ class BankedTransformer : public Core {
 
   /// True for cores whose spans come from what is remembered, so that they can be charged.
   virtual bool PredictsSpans() const { return false; }
-  /// True where all heads of a layer see a step for equally long: Attend is then one call of the operator.
-  virtual bool HeadsShareSpans() const { return true; }
   /// Spans in steps of attention inputs g [..., H] -> [...] f64: how long a step is remembered. Both faces use it.
   virtual torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const = 0;
+  /// The rule that Spans follows where it is one of this kind and all heads of a layer share the span: what the fused
+  /// stepper asks for. None: the memory is stepped in tensor operators.
+  virtual std::optional<SpanRule> RuleOfSpans(const TransformerLayer& layer) const { return std::nullopt; }
   /// Constants of attention; `noise` draws what training shortens and drops.
   virtual AttentionConstants Constants(Noise& noise) const = 0;
   /// Attention of one layer; heads that do not share their spans override it.

@@ -44,38 +44,31 @@ ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
 
 namespace {
 
-/// Sum of g[i] w[i] in double, always in the same order.
-template <class T>
-double Dot(const T* g, const double* w, int64_t dim) {
-  constexpr int64_t kSums = 8;
-  double sums[kSums] = {};
-  int64_t i = 0;
-  for (; i + kSums <= dim; i += kSums)
-    for (int64_t k = 0; k < kSums; ++k) sums[k] += static_cast<double>(g[i + k]) * w[i + k];
-  for (; i < dim; ++i) sums[0] += static_cast<double>(g[i]) * w[i];
-  for (int64_t half = kSums / 2; half > 0; half /= 2)
-    for (int64_t k = 0; k < half; ++k) sums[k] += sums[k + half];
-  return sums[0];
-}
-
-/// g [N, H] . w [H] in double without a copy of g in double: a bank may hold many memories.
-struct SpanProduct : torch::autograd::Function<SpanProduct> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& g, const Tensor& w) {
-    const Tensor rows = g.contiguous(), weight = w.to(torch::kDouble).contiguous();
-    Tensor product = torch::empty({rows.size(0)}, weight.options());
+/// Spans of g [N, H] without a copy of g in double: a bank may hold many memories.
+struct SpanFunction : torch::autograd::Function<SpanFunction> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& g, const Tensor& weight,
+                        const Tensor& bias, const SpanRule& rule) {
+    const Tensor rows = g.contiguous();
+    Tensor span = torch::empty({rows.size(0)}, rows.options().dtype(torch::kDouble).requires_grad(false));
     AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, rows.scalar_type(), "span", [&] {
-      for (int64_t n = 0; n < rows.size(0); ++n)
-        product.data_ptr<double>()[n] =
-            Dot(rows.const_data_ptr<scalar_t>() + n * rows.size(1), weight.const_data_ptr<double>(), rows.size(1));
+      const int64_t count = rows.size(0), dim = rows.size(1);
+      const scalar_t* from = rows.const_data_ptr<scalar_t>();
+      double* to = span.data_ptr<double>();
+      for (int64_t n = 0; n < count; ++n) to[n] = SpanOf(rule, from + n * dim);
     });
-    context->save_for_backward({rows, w});
-    return product;
+    context->save_for_backward({rows, weight, bias, span});
+    context->saved_data["division"] = rule.division;
+    context->saved_data["limit"] = rule.limit;
+    return span;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
     const auto saved = context->get_saved_variables();
-    const Tensor &rows = saved[0], grad = grads[0].contiguous();
+    const Tensor &rows = saved[0], &weight = saved[1], &bias = saved[2];
+    const Tensor share = saved[3] / context->saved_data["limit"].toDouble();
+    const Tensor grad_sum = (grads[0] * saved[3] * (1 - share)).contiguous();  // [N], of the sigmoid's argument
+    const Tensor grad = grad_sum / context->saved_data["division"].toDouble();
     const Tensor grad_w = torch::zeros({rows.size(1)}, grad.options());
     AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, rows.scalar_type(), "span", [&] {
       double* to = grad_w.data_ptr<double>();
@@ -86,19 +79,28 @@ struct SpanProduct : torch::autograd::Function<SpanProduct> {
       }
     });
     const Tensor grad_g =
-        context->needs_input_grad(0) ? torch::outer(grad, saved[1].to(torch::kDouble)).to(rows.dtype()) : Tensor();
-    return {grad_g, grad_w.to(saved[1].dtype())};
+        context->needs_input_grad(0) ? torch::outer(grad, weight.to(torch::kDouble)).to(rows.dtype()) : Tensor();
+    return {grad_g, grad_w.to(weight.dtype()), grad_sum.sum(0, true).to(bias.dtype()), Tensor()};
   }
 };
 
 }  // namespace
 
+std::optional<SpanRule> ExpireSpan::RuleOfSpans(const TransformerLayer& layer) const {
+  const Tensor weight = layer.span.detach().to(torch::kDouble).cpu().contiguous();
+  return SpanRule{{weight.const_data_ptr<double>(), weight.const_data_ptr<double>() + weight.numel()},
+                  layer.span_bias.item<double>(),
+                  options().span_pre_division,
+                  options().span_limit};
+}
+
 Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
-  const Tensor weight = layer.span.squeeze(0), bias = layer.span_bias.to(torch::kDouble);
-  const Tensor product =
-      g.is_cpu() ? SpanProduct::apply(g.reshape({-1, g.size(-1)}), weight).view(g.sizes().slice(0, g.dim() - 1))
-                 : torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
-  return (product / options().span_pre_division + bias).sigmoid() * options().span_limit;
+  const Tensor weight = layer.span.squeeze(0);
+  if (g.is_cpu())
+    return SpanFunction::apply(g.reshape({-1, g.size(-1)}), weight, layer.span_bias, *ExpireSpan::RuleOfSpans(layer))
+        .view(g.sizes().slice(0, g.dim() - 1));
+  const Tensor product = torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
+  return (product / options().span_pre_division + layer.span_bias.to(torch::kDouble)).sigmoid() * options().span_limit;
 }
 
 AttentionConstants ExpireSpan::Constants(Noise& noise) const {

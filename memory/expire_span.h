@@ -30,6 +30,7 @@ class ExpireSpan : public BankedTransformer {
   const ExpireSpanOptions& options() const { return static_cast<const ExpireSpanOptions&>(shared()); }
   bool PredictsSpans() const override { return true; }
   torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const override;
+  std::optional<SpanRule> RuleOfSpans(const TransformerLayer& layer) const override;
   AttentionConstants Constants(Noise& noise) const override;
   /// In published mode: dead memories leave in whole blocks of M that every row has.
   Bank Expire(const Bank& bank, const torch::Tensor& bank_span, const torch::Tensor& block,

@@ -27,6 +27,10 @@ Tensor TransformerXl::Spans(const TransformerLayer&, const Tensor& g) const {
                      g.options().dtype(torch::kDouble).requires_grad(false));
 }
 
+std::optional<SpanRule> TransformerXl::RuleOfSpans(const TransformerLayer&) const {
+  return SpanRule{{}, 0, 1, static_cast<double>(options().memory_length)};
+}
+
 AttentionConstants TransformerXl::Constants(Noise& noise) const {
   AttentionConstants c;
   c.heads = options().heads;

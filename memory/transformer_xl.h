@@ -24,6 +24,7 @@ class TransformerXl : public BankedTransformer {
 
   const TransformerXlOptions& options() const { return static_cast<const TransformerXlOptions&>(shared()); }
   torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const override;
+  std::optional<SpanRule> RuleOfSpans(const TransformerLayer& layer) const override;
   AttentionConstants Constants(Noise& noise) const override;
 
  protected:

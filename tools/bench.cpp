@@ -29,7 +29,8 @@ lethe bench memory [ROWS ...]
                               uneven    one row of eight at 100 %, the others at 10 %
                               long      sixteen times the limit with as many living memories
                               bfloat16  half the bits
-                              step      microseconds of a step while acting
+                              step      microseconds of a step while acting, with 8, 32 and 190 living memories; in
+                                        tensor operators too
                             `published` is the published algorithm, operator by operator. Characters are per second of
                             CPU time; `saved` is what forward adds for backward. Arithmetic is counted over living
                             memories; `of` is its share of what matrix products reach in between. Default: all rows.

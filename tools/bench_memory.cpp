@@ -321,17 +321,22 @@ void RunGroup(Group group, const Plan& plan, bool json) {
 }
 
 void RunStep(const Plan& plan, bool json) {
-  constexpr int64_t kRows = 64, kLiving = 32;
-  const StepRate rate = MeasureStepRate(kRows, kLiving, plan.seconds);
-  if (json) {
-    nlohmann::ordered_json line;
-    line["row"] = "step", line["core"] = "expire_span", line["rows"] = kRows, line["living_memories"] = kLiving;
-    line["us_per_row"] = rate.us_per_row, line["operator_us_per_row"] = rate.operator_us_per_row;
-    fmt::print("{}\n", line.dump());
-  } else {
-    fmt::print(
-        "step      expire_span     {} rows, {} living, width 64, 2 layers: {:.2f} us a row; in operators {:.2f}\n",
-        kRows, kLiving, rate.us_per_row, rate.operator_us_per_row);
+  constexpr int64_t kRows = 64;
+  for (const int64_t living : {8, 32, 190}) {
+    const StepRate rate = MeasureStepRate(kRows, living, plan.seconds / 3);
+    if (json) {
+      nlohmann::ordered_json line;
+      line["row"] = "step", line["core"] = "expire_span", line["rows"] = kRows, line["living_memories"] = living;
+      line["us_per_row"] = rate.fused.step, line["operator_us_per_row"] = rate.operators.step;
+      line["unroll_us_per_row"] = rate.fused.unroll, line["operator_unroll_us_per_row"] = rate.operators.unroll;
+      fmt::print("{}\n", line.dump());
+    } else {
+      fmt::print(
+          "step      expire_span     {} rows, {:>3} living, width 64, 2 layers: {:.2f} us a row, {:.2f} with begin and "
+          "end of the unroll; in operators {:.2f} and {:.2f}\n",
+          kRows, living, rate.fused.step, rate.fused.unroll, rate.operators.step, rate.operators.unroll);
+    }
+    if (StopSignals::Requested()) return;
   }
 }
 

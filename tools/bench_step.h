@@ -4,10 +4,16 @@
 
 namespace lethe::tools {
 
+/// CPU time of one thread in microseconds per step and row.
+struct StepTime {
+  double step = 0;    ///< of Stepper::Step alone
+  double unroll = 0;  ///< with the unroll's share of Core::Begin and Stepper::Finish
+};
+
 /// Stepping an Expire-Span memory while acting: 2 layers of width 64, 4 heads, every query sees `living` memories.
 struct StepRate {
-  double us_per_row = 0;           ///< of Stepper::Step, CPU time of one thread
-  double operator_us_per_row = 0;  ///< of the stepper in tensor operators
+  StepTime fused;
+  StepTime operators;  ///< the stepper in tensor operators
 };
 
 /// Medians over unrolls of 32 steps, taken in turn, for about `seconds`. Threads: one; sets LibTorch's number.

@@ -20,6 +20,7 @@ class RowSpans : public memory::ExpireSpan {
   RowSpans(const memory::ExpireSpanOptions& options, const std::vector<double>& scale);
   void SetCounts(const torch::Tensor& counts) { counts_ = counts; }
   torch::Tensor Spans(const memory::TransformerLayer& layer, const torch::Tensor& g) const override;
+  std::optional<memory::SpanRule> RuleOfSpans(const memory::TransformerLayer&) const override { return std::nullopt; }
 
  private:
   const torch::Tensor scale_;  // [B] f64

@@ -7,6 +7,7 @@
 
 #include "memory/kernels/expire_attention.h"
 #include "memory/kernels/matrix_product.h"
+#include "memory/kernels/step.h"
 
 namespace lethe::memory {
 
@@ -15,6 +16,7 @@ extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 extern const MatrixProductKernel kMatrixProduct;
+extern const StepKernel kStep;
 }  // namespace baseline
 #ifdef LETHE_X86
 namespace avx2 {
@@ -22,12 +24,14 @@ extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 extern const MatrixProductKernel kMatrixProduct;
+extern const StepKernel kStep;
 }  // namespace avx2
 namespace avx512 {
 extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 extern const MatrixProductKernel kMatrixProduct;
+extern const StepKernel kStep;
 }  // namespace avx512
 #endif
 
@@ -83,5 +87,7 @@ const ExpireAttentionKernels<BFloat16>& SelectExpireAttention<BFloat16>() {
 }
 
 const MatrixProductKernel& SelectMatrixProduct() { return LETHE_SELECT(kMatrixProduct); }
+
+const StepKernel& SelectStep() { return LETHE_SELECT(kStep); }
 
 }  // namespace lethe::memory

@@ -30,6 +30,17 @@ struct VecOf<double> {
 template <class T>
 using Vec = typename VecOf<T>::type;
 
+/// Parts of a vector, for what runs across lanes.
+template <class T>
+struct PartsOf {
+  typedef T half __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+  typedef T quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+using Half = typename PartsOf<T>::half;
+template <class T>
+using Quarter = typename PartsOf<T>::quarter;
+
 template <class T>
 inline constexpr int kLanes = 64 / sizeof(T);
 
@@ -50,16 +61,15 @@ template <class T>
 inline Vec<T> Broadcast(T x) {
   return Vec<T>{} + x;
 }
+
 template <class T>
 inline T Sum(Vec<T> v) {
   // Halves are added until one is left: a chain of additions would wait for each of them.
-  typedef T Half __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
-  typedef T Quarter __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
   const T* all = reinterpret_cast<const T*>(&v);
-  const Half half = *reinterpret_cast<const Half*>(all) + *reinterpret_cast<const Half*>(all + kLanes<T> / 2);
+  const Half<T> half = *reinterpret_cast<const Half<T>*>(all) + *reinterpret_cast<const Half<T>*>(all + kLanes<T> / 2);
   const T* halves = reinterpret_cast<const T*>(&half);
-  const Quarter quarter =
-      *reinterpret_cast<const Quarter*>(halves) + *reinterpret_cast<const Quarter*>(halves + kLanes<T> / 4);
+  const Quarter<T> quarter =
+      *reinterpret_cast<const Quarter<T>*>(halves) + *reinterpret_cast<const Quarter<T>*>(halves + kLanes<T> / 4);
   if constexpr (kLanes<T> == 8)
     return quarter[0] + quarter[1];
   else
@@ -67,8 +77,16 @@ inline T Sum(Vec<T> v) {
 }
 template <class T>
 inline T Max(Vec<T> v) {
-  T max = v[0];
-  for (int i = 1; i < kLanes<T>; ++i) max = v[i] > max ? v[i] : max;
+  const T* all = reinterpret_cast<const T*>(&v);
+  const Half<T> low = *reinterpret_cast<const Half<T>*>(all),
+                high = *reinterpret_cast<const Half<T>*>(all + kLanes<T> / 2);
+  const Half<T> half = low > high ? low : high;
+  const T* halves = reinterpret_cast<const T*>(&half);
+  const Quarter<T> left = *reinterpret_cast<const Quarter<T>*>(halves),
+                   right = *reinterpret_cast<const Quarter<T>*>(halves + kLanes<T> / 4);
+  const Quarter<T> quarter = left > right ? left : right;
+  T max = quarter[0];
+  for (int i = 1; i < kLanes<T> / 4; ++i) max = quarter[i] > max ? quarter[i] : max;
   return max;
 }
 

@@ -63,9 +63,14 @@ TEST(BenchMemory, MeasuresUnevenRowsAndLongLimitsWithTheSameMemories) {
 
 TEST(BenchMemory, MeasuresASteppingMemory) {
   const auto rows = Rows({"step"});
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_GT(rows[0]["us_per_row"].get<double>(), 0);
-  EXPECT_GT(rows[0]["operator_us_per_row"].get<double>(), 0);
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[1]["living_memories"], 32);
+  for (const auto& row : rows) {
+    EXPECT_GT(row["us_per_row"].get<double>(), 0);
+    EXPECT_GT(row["operator_us_per_row"].get<double>(), 0);
+    EXPECT_GT(row["unroll_us_per_row"].get<double>(), row["us_per_row"].get<double>());
+    EXPECT_GT(row["operator_unroll_us_per_row"].get<double>(), row["operator_us_per_row"].get<double>());
+  }
 }
 
 }  // namespace
