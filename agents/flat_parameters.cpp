@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 namespace lethe::agents {
 
@@ -53,10 +54,12 @@ void AddFlat(const FlatParameters& parameters, const std::vector<Tensor>& gradie
 
 std::vector<BoundedStretch> BoundsOf(const FlatParameters& parameters, const memory::Core& core) {
   std::vector<BoundedStretch> bounds;
-  for (const auto& [parameter, lowest, highest] : core.BoundedParameters())
-    for (const auto& part : parameters.parts())
-      if (part.tensor.is_same(parameter))
-        bounds.push_back({part.offset, part.tensor.numel(), static_cast<float>(lowest), static_cast<float>(highest)});
+  for (const auto& [parameter, lowest, highest] : core.BoundedParameters()) {
+    const auto& parts = parameters.parts();
+    const auto part = std::ranges::find_if(parts, [&](const auto& p) { return p.tensor.is_same(parameter); });
+    if (part == parts.end()) throw std::logic_error("a bounded parameter is none of the model's");
+    bounds.push_back({part->offset, part->tensor.numel(), static_cast<float>(lowest), static_cast<float>(highest)});
+  }
   return bounds;
 }
 

@@ -39,7 +39,7 @@ void MemoryTally::Add(const memory::BlockOutput& block, const memory::State& bef
   std::vector<double> resident;
   for (const int64_t stored : before.resident()) resident.push_back(static_cast<double>(stored + real_steps));
   AddTo(resident_, resident);
-  row_blocks_ += is_real.any(1).sum().item<int64_t>();
+  row_blocks_ += rows;
   bytes_ += static_cast<double>(before.bytes());
   std::vector<double> spans, floors;
   for (const Tensor& layer : block.spans) {

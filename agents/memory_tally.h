@@ -15,7 +15,8 @@ class MemoryTally {
   explicit MemoryTally(double ramp = 0) : ramp_(ramp) {}
 
   /// A block that started from `before`. padding [B, T]: nonzero steps belong to no sequence and remember nothing
-  /// (each starts an episode); they are left out. Null: there are none.
+  /// (each starts an episode); they are left out of means over steps. A row that is over holds one. Null: there are
+  /// none.
   void Add(const memory::BlockOutput& block, const memory::State& before, const uint8_t* padding = nullptr);
   /// Blocks of other rows or later ones.
   void Add(const MemoryTally& other);

@@ -25,10 +25,13 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("actors", t.actors, Range{1, 256}, "actor threads");
   v("learner_threads", t.learner_threads, Range{1, 256}, "threads that compute gradients, each on whole rollouts");
   v("unroll_length", t.unroll_length, Range{1, 4096}, "steps of a rollout");
-  v("max_policy_lag", t.max_policy_lag, Range{0, 64}, "0: A2C, actors wait for new parameters; more: IMPALA, most updates between acting and learning");
+  v("max_policy_lag", t.max_policy_lag, Range{0, 64},
+    "0: A2C, actors wait for new parameters; more: IMPALA, most updates between acting and learning");
   v("max_steps", t.max_steps, Range{0, kMany}, "environment steps of learning");
-  v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time, whatever the phase; 0: no limit");
-  v("target_score", t.target_score, Range{0, 1e9}, "learning ends early at this mean score with the curriculum at its end; 0: never");
+  v("max_minutes", t.max_minutes, Range{0, 1e6},
+    "checkpoint and exit after this time, whatever the phase; 0: no limit");
+  v("target_score", t.target_score, Range{0, 1e9},
+    "learning ends early at this mean score with the curriculum at its end; 0: never");
   v("target_episodes", t.target_episodes, Range{1, 1e6}, "episodes the target score is taken over");
   v("discount", l.returns.discount, Range{0, 1}, "gamma");
   v("lambda", l.returns.lambda, Range{0, 1}, "of V-trace and GAE; 1: n-step returns");
@@ -37,7 +40,8 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("value_weight", l.loss.value, Range{0, 1e6}, "of the squared error of the values");
   v("entropy_weight", l.loss.entropy, Range{0, 1e6}, "of the entropy bonus");
   v("normalise_advantages", l.normalise_advantages, Any{}, "to mean 0 and deviation 1 over each batch");
-  v("span_loss", l.span_loss, OneOf{{"all", "ramp"}}, "what is charged: all new memories, or (published code) only those on the ramp");
+  v("span_loss", l.span_loss, OneOf{{"all", "ramp"}},
+    "what is charged: all new memories, or (published code) only those on the ramp");
   v("span_weight", l.span_weight, Range{0, 1e6}, "alpha of the span loss while learning; 0: memory is free");
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
@@ -47,7 +51,8 @@ void VisitConsolidate(RunOptions& o, Options& v) {
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation after learning; 0: none");
   v("budget", c.budget, Range{0, kMany}, "ends early at this mean of living memories per layer; 0: never");
   v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
-  v("final_tolerance", c.price.final_tolerance, Range{0, 1e3}, "tolerance falls geometrically to this over the phase; 0: it stays");
+  v("final_tolerance", c.price.final_tolerance, Range{0, 1e3},
+    "tolerance falls geometrically to this over the phase; 0: it stays");
   v("value_weight", c.price.value_weight, Range{0, 1e6}, "of the squared difference of the values");
   v("layer_factor", c.price.layer_factor, Range{1e-3, 1e3}, "price of a layer's memories relative to the layer below");
   v("layer_delay", c.price.layer_delay, Range{0, 1}, "the next lower layer is charged after this share of the phase");
@@ -71,7 +76,8 @@ void Require(bool ok, const std::string& message) {
 }  // namespace
 
 void VisitCurriculum(CurriculumOptions& o, Options& v) {
-  v("start", o.start, Range{0, kMany}, "first value of the curriculum parameter of environment or task; 0: no curriculum");
+  v("start", o.start, Range{0, kMany},
+    "first value of the curriculum parameter of environment or task; 0: no curriculum");
   v("factor", o.factor, Range{1, 100}, "growth at every success");
   v("threshold", o.threshold, Range{-1e9, 1e9}, "mean score that counts as success");
   v("retreat", o.retreat, Range{-1e9, 1e9}, "below this mean score levels get easier again; 0: never");
@@ -86,25 +92,38 @@ void VisitOptimizer(OptimizerOptions& o, Options& v) {
   v("epsilon", o.epsilon, Range{1e-15, 1}, "added to the root of the mean square");
   v("max_grad_norm", o.max_grad_norm, Range{0, 1e9}, "gradients are scaled down to this norm; 0: never");
   v("warmup_updates", o.warmup_updates, Range{0, kMany}, "the rate grows linearly over so many updates");
-  v("schedule", o.schedule, OneOf{{"constant", "linear", "cosine"}}, "linear, cosine: falls to 0 at the phase's last step");
+  v("schedule", o.schedule, OneOf{{"constant", "linear", "cosine"}},
+    "linear, cosine: falls to 0 at the phase's last step");
 }
 
 void RunOptions::Visit(Options& v) {
   v("seed", seed, Range{0, 9e15}, "decides every random number of the run");
   v("device", device, OneOf{{"cpu", "cuda"}}, "where the policy runs; environments stay on the CPU");
-  v.Section("env", [this](Options& s) {
-    s("id", env.id, OneOf{envs::Ids()}, "environment; `lethe envs` lists them");
-    env.params->Visit(s);
-  }, "environment and its parameters");
+  v.Section(
+      "env",
+      [this](Options& s) {
+        s("id", env.id, OneOf{envs::Ids()}, "environment; `lethe envs` lists them");
+        env.params->Visit(s);
+      },
+      "environment and its parameters");
   v.Section("memory", memory, "what the policy remembers with");
-  v.Section("train", [this](Options& s) { VisitTrain(*this, s); }, "actors and learner");
-  v.Section("optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser while learning");
-  v.Section("curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder levels as the score allows");
-  v.Section("consolidate", [this](Options& s) {
-    VisitConsolidate(*this, s);
-    s.Section("optimizer", [this](Options& inner) { VisitOptimizer(consolidate.optimizer, inner); }, "optimiser of the student");
-  }, "forget all that the solved task does not need");
-  v.Section("log", [this](Options& s) { VisitLog(log, s); }, "what is written and when");
+  v.Section(
+      "train", [this](Options& s) { VisitTrain(*this, s); }, "actors and learner");
+  v.Section(
+      "optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser while learning");
+  v.Section(
+      "curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder levels as the score allows");
+  v.Section(
+      "consolidate",
+      [this](Options& s) {
+        VisitConsolidate(*this, s);
+        s.Section(
+            "optimizer", [this](Options& inner) { VisitOptimizer(consolidate.optimizer, inner); },
+            "optimiser of the student");
+      },
+      "forget all that the solved task does not need");
+  v.Section(
+      "log", [this](Options& s) { VisitLog(log, s); }, "what is written and when");
 }
 
 void RunOptions::SetEnv(const std::string& id) {
@@ -115,8 +134,9 @@ void RunOptions::SetEnv(const std::string& id) {
 void RunOptions::Resolve() {
   memory.options->block = train.unroll_length;
   memory.options->Check();
-  Require(train.num_envs % train.actors == 0,
-          fmt::format("train.num_envs: got {}, allowed: a multiple of train.actors = {}", train.num_envs, train.actors));
+  Require(
+      train.num_envs % train.actors == 0,
+      fmt::format("train.num_envs: got {}, allowed: a multiple of train.actors = {}", train.num_envs, train.actors));
   Require(train.max_steps > 0 || consolidate.max_steps > 0,
           "train.max_steps: got 0, allowed: more than 0 unless consolidate.max_steps is; there is nothing to do");
   const double ramp = memory.options->Ramp();
@@ -149,7 +169,8 @@ PolicyOptions MakePolicyOptions(const RunOptions& options) {
   return policy;
 }
 
-std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size, envs::Purpose purpose, uint64_t first_row) {
+std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size, envs::Purpose purpose,
+                                         uint64_t first_row) {
   envs::BatchOptions batch;
   batch.size = static_cast<int>(size);
   batch.seed = static_cast<uint64_t>(options.seed);

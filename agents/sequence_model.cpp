@@ -27,7 +27,9 @@ void SequenceModel::RunCoreIn(torch::Dtype dtype) {
     const Tensor y =
         core_->Forward(x, torch::zeros({1, 2}, torch::kByte), core_->Start(1), 0, /*want_state=*/true).y.sum();
     if (y.requires_grad()) torch::autograd::grad({y}, core_->parameters(), {}, false, false, /*allow_unused=*/true);
-  } catch (const std::exception& error) {
+  } catch (const c10::OutOfMemoryError&) {
+    throw;  // no fault of the type
+  } catch (const c10::Error& error) {
     const std::string message = error.what();
     throw std::invalid_argument(fmt::format("this memory cannot compute in {} on {}: {}", torch::toString(dtype),
                                             embedding_.device().str(), message.substr(0, message.find('\n'))));

@@ -32,11 +32,10 @@ void VisitTrain(SequenceOptions::Train& t, Options& v) {
   v("span_weight", t.span_weight, Range{0, 1e6},
     "alpha of the span loss, charged with the curriculum at its end; 0: memory is free");
   v("span_target", t.span_target, Range{0, 1e3},
-    "training loss, nats per label, that alpha is driven to: below it forgetting is charged more and more, above it "
-    "less; "
+    "training loss, nats per label: alpha rises below it and falls above span_target + span_tolerance, within 1e-9 .. "
+    "1; "
     "0: alpha stays span_weight");
-  v("span_tolerance", t.span_tolerance, Range{1e-9, 1e3},
-    "nats per label above span_target where alpha begins to fall");
+  v("span_tolerance", t.span_tolerance, Range{1e-9, 1e3}, "nats per label above span_target that forgetting may cost");
   v("span_weight_rate", t.span_weight_rate, Range{0, 10}, "how fast alpha follows the training loss");
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }

@@ -17,7 +17,9 @@ struct SequenceBlock {
   SequenceBlock(int64_t num_rows, int64_t num_steps);
 
   /// Where SequenceStream::Next writes.
-  envs::sequence::TokenBlock out() { return {tokens.data(), labels.data(), scored.data(), episode_start.data(), padding.data()}; }
+  envs::sequence::TokenBlock out() {
+    return {tokens.data(), labels.data(), scored.data(), episode_start.data(), padding.data()};
+  }
   int64_t NumScored() const;
   double SumNats() const;  ///< of the scored labels
 

@@ -130,7 +130,8 @@ class SequenceTrainer::Impl {
     return goes_on && !out_of_time && !(hooks_.stop && hooks_.stop());
   }
 
-  /// Alpha of the next update. What easy samples do not need, hard ones may: nothing is charged before those come.
+  /// Alpha of the next update. What easy samples do not need, hard ones may: nothing is charged before the curriculum
+  /// is at its end. Then rows first finish the samples that they are in.
   double Alpha() const { return curriculum_.at_hardest() ? price_.price() : 0; }
 
   SpanCharge Charge() const {
@@ -141,7 +142,7 @@ class SequenceTrainer::Impl {
     return {.ramp_sum = alpha > 0 ? alpha / (ramp_ * block * rows) : 0, .span_mean = 0};
   }
 
-  /// Alpha follows the loss of the block. Losses of easy samples say nothing about the hardest.
+  /// Alpha follows the loss of the block, once the curriculum is at its end.
   void FollowLoss() {
     if (options_.train.span_target == 0) return;
     if (!curriculum_.at_hardest()) return price_.Restore(price_.price(), kNaN);

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Draws runs of one sequence task side by side: python tools/compare.py RUN_DIR... --out FILE.png
 
-Upper picture: the task's score on the valid split (training blocks where none was measured) over minutes of wall time; lower
-picture: living memories, mean over layers. Prints a table in Markdown: what each run cost, and its newest evaluation
-(`lethe eval RUN_DIR`) with the living memories of every layer. Needs matplotlib.
-Exit code 2 and one line when a run cannot be read or has another task's scores.
+Upper picture: the task's score on the valid split over minutes of wall time (of training blocks, where valid was never
+evaluated); lower picture: living memories, mean over layers, where a memory is made of steps. Prints a table in Markdown: what
+each run cost, and what the evaluation at its end wrote to report/evaluation.json. Needs matplotlib.
+Exit code 2 and one line when a run cannot be read, has no scores yet or has those of another task.
 """
 
 import argparse
+import itertools
 import json
 import math
 import sys
@@ -21,6 +22,8 @@ def score_name(run_dir, lines):
     names = [name for name in SCORES if name in lines[-1]]
     if not names:
         raise Unreadable(f"{run_dir}: has none of the scores {', '.join(SCORES)}")
+    if not curve(lines, names[0]):
+        raise Unreadable(f"{run_dir}: no {names[0]} was measured yet")
     return names[0]
 
 
@@ -31,9 +34,11 @@ def curve(lines, name):
     return list(zip(*[point for point in points if math.isfinite(point[1])]))
 
 
-def mean_living(lines):
+def living_curve(lines):
+    """(minutes, living memories); () for a memory that is not made of steps."""
     layers = layer_columns(lines, "living_memories")
-    return [sum(values) / len(values) for values in zip(*layers)]
+    minutes = [number(line.get("seconds")) / 60 for line in lines]
+    return (minutes, [sum(values) / len(values) for values in zip(*layers)]) if layers else ()
 
 
 def evaluation(run_dir):
@@ -45,7 +50,7 @@ def evaluation(run_dir):
 
 def table(runs, name):
     """Markdown: one line a run. A run that was not evaluated has gaps."""
-    rows = [["run", "updates", "tokens", "minutes", f"{name.replace('_', ' ')}, valid", "test", "living memories, test"],
+    rows = [["run", "updates", "tokens", "minutes", name.replace("_", " "), "at the end, test", "living memories, test"],
             ["---"] + ["---:"] * 6]
     for run_dir, lines in runs:
         last, test = lines[-1], evaluation(run_dir)
@@ -68,17 +73,17 @@ def draw(runs, name):
     figure.subplots_adjust(left=0.1, right=0.76, top=0.96, bottom=0.09, hspace=0.14)
     figure.align_ylabels(axes)
     scores, memories = [], []
-    for colour, (run_dir, lines) in zip(LAYERS, runs):
+    for colour, (run_dir, lines) in zip(itertools.cycle(LAYERS), runs):
         minutes, values = curve(lines, name)
         axes[0].plot(minutes, values, color=colour, linewidth=1.8, marker="o" if len(values) < 3 else None)
-        living = mean_living(lines)
-        axes[1].plot([number(line.get("seconds")) / 60 for line in lines], living, color=colour, linewidth=1.8)
         scores.append((run_dir.resolve().name, list(values), colour))
-        memories.append((run_dir.resolve().name, living, colour))
+        if living := living_curve(lines):
+            axes[1].plot(*living, color=colour, linewidth=1.8)
+            memories.append((run_dir.resolve().name, living[1], colour))
     for axis, label, curves in [(axes[0], name.replace("_", " "), scores), (axes[1], "living memories", memories)]:
         style_axes(axis)
         axis.set_ylabel(label, color=INK)
-        if curves is memories:
+        if curves is memories and memories:
             axis.set_yscale("log")
         label_ends(axis, curves)
     axes[1].set_xlabel("minutes", color=MUTED)

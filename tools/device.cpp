@@ -1,5 +1,6 @@
 #include "tools/device.h"
 
+#include <torch/cuda.h>
 #include <dlfcn.h>
 
 #include "memory/torch.h"

@@ -9,6 +9,7 @@
 #include "agents/flat_parameters.h"
 #include "agents/inspection.h"
 #include "agents/sequence_evaluation.h"
+#include "agents/sequence_shards.h"
 #include "configs/atomic_file.h"
 #include "configs/run_folder.h"
 #include "tools/device.h"
@@ -56,12 +57,10 @@ std::string TestText(const agents::SequenceOptions& options, int64_t length) {
   stream.steps = length;
   stream.seed = static_cast<uint64_t>(options.seed);
   const auto source = envs::sequence::Find(options.task.id).make_stream(*options.task.params, stream);
-  const auto size = static_cast<size_t>(length);
-  std::string tokens(size, '\0'), labels(size, '\0'), scored(size, '\0'), start(size, '\0');
-  const auto bytes = [](std::string& x) { return reinterpret_cast<uint8_t*>(x.data()); };
-  source->Next({bytes(tokens), bytes(labels), bytes(scored), bytes(start)});
-  while (!tokens.empty() && scored[tokens.size() - 1] == '\0') tokens.pop_back();  // padding behind the split's end
-  return tokens;
+  agents::SequenceBlock block(1, length);
+  source->Next(block.out());
+  const auto size = std::ranges::count(block.padding, 0);
+  return {block.tokens.begin(), block.tokens.begin() + size};
 }
 
 std::string TextOf(const CommandLine& line, const agents::SequenceOptions& options, int64_t length) {

@@ -149,6 +149,7 @@ def brief(value):
 def label_ends(axis, curves):
     """Writes each curve's name and last value at its end instead of into a legend."""
     ends = [last_number(values) for _, values, _ in curves]
+    axis.autoscale_view()  # now, not when it is drawn
     to_axes = (axis.transData + axis.transAxes.inverted()).transform  # whatever the scale
     heights = spread([to_axes((0, end))[1] for end in ends], 0.085)
     for (name, _, colour), end, height in zip(curves, ends, heights):

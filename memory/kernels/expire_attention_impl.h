@@ -314,11 +314,12 @@ template <class S>
 inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
   using T = ComputeType<S>;
   for (int64_t panel = 0; panel < w.panels; ++panel) {
-    Unskew(w.grad_near + panel * (a.positions + kPanel<T>)*kPanel<T>, a.positions, w.position_scores);
-    Product(a.head_dim, kPanel<T>, a.positions, w.position_rows, 1, w.dims, w.position_scores, kPanel<T>,
+    T* grad = w.grad_near + panel * (a.positions + kPanel<T>)*kPanel<T>;
+    Unskew(a.positions, grad);
+    Product(a.head_dim, kPanel<T>, a.positions, w.position_rows, 1, w.dims, grad, kPanel<T>,
             w.grad_q_panels + panel * w.dims * kPanel<T>, kPanel<T>, true);
-    Product(a.positions, w.dims, kPanel<T>, w.position_scores, kPanel<T>, 1, w.q_rows + panel * kPanel<T> * w.dims,
-            w.dims, w.grad_position_rows, w.dims, true);
+    Product(a.positions, w.dims, kPanel<T>, grad, kPanel<T>, 1, w.q_rows + panel * kPanel<T> * w.dims, w.dims,
+            w.grad_position_rows, w.dims, true);
   }
 }
 

@@ -29,7 +29,6 @@ struct Work {
   T *mask, *keep;                                              // [kTileKeys, kPanel]
   T *top, *sum, *plain, *delta;                                // [panels * kPanel]
   T *position_rows, *grad_position_rows;                       // [positions, dims]
-  T* position_scores;                                          // [positions, kPanel]
   T *near, *grad_near;                                         // [panels, positions + kPanel, kPanel]
 };
 
@@ -51,7 +50,6 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   take(kTileKeys * kPanel<T>, w.mask, w.keep);
   take(queries, w.top, w.sum, w.plain);
   take(a.positions * w.dims, w.position_rows);
-  take(a.positions * kPanel<T>, w.position_scores);
   take(near, w.near);
   if (!is_backward) {
     take(queries * w.dims, w.out_panels);
@@ -176,21 +174,43 @@ inline void ForPanelElements(const T* panels, int64_t queries, int64_t head_dim,
   }
 }
 
-/// near[p + l][l] = position score p of query l: rows are then places that a key has at the panel's first query.
+/// Lanes whose number, counted from `first`, has this bit.
 template <class T>
-inline void Skew(const T* from, int64_t positions, T* to) {
-  constexpr int64_t p = kPanel<T>;
-  Zero(to, p * p);
-  Zero(to + positions * p, p * p);
-  for (int64_t i = 0; i < positions; ++i)
-    for (int64_t l = 0; l < p; ++l) to[(i + l) * p + l] = from[i * p + l];
+inline auto LanesWithBit(int64_t first, int64_t bit) {
+  decltype(Vec<T>{} > Vec<T>{}) mask = {};
+  for (int64_t l = 0; l < kLanes<T>; ++l) mask[l] = ((first + l) & bit) != 0 ? -1 : 0;
+  return mask;
 }
 
+/// near[i + l][l] = near[i][l] of `positions` rows, in place: rows are then places that a key has at the panel's first
+/// query. Lanes go down by the bits of their number, a bit at a time. kPanel rows of room behind.
 template <class T>
-inline void Unskew(const T* from, int64_t positions, T* to) {
+inline void Skew(int64_t positions, T* near) {
   constexpr int64_t p = kPanel<T>;
-  for (int64_t i = 0; i < positions; ++i)
-    for (int64_t l = 0; l < p; ++l) to[i * p + l] = from[(i + l) * p + l];
+  Zero(near + positions * p, p * p);
+  for (int64_t bit = 1; bit < p; bit *= 2) {
+    for (int64_t first = 0; first < p; first += kLanes<T>) {
+      const auto moves = LanesWithBit<T>(first, bit);
+      T* column = near + first;
+      for (int64_t i = positions + p - 1; i >= bit; --i)
+        Store(column + i * p, moves ? Load(column + (i - bit) * p) : Load(column + i * p));
+      for (int64_t i = 0; i < bit; ++i) Store(column + i * p, moves ? Vec<T>{} : Load(column + i * p));
+    }
+  }
+}
+
+/// The way back.
+template <class T>
+inline void Unskew(int64_t positions, T* near) {
+  constexpr int64_t p = kPanel<T>;
+  for (int64_t bit = 1; bit < p; bit *= 2) {
+    for (int64_t first = 0; first < p; first += kLanes<T>) {
+      const auto moves = LanesWithBit<T>(first, bit);
+      T* column = near + first;
+      for (int64_t i = 0; i < positions + p - bit; ++i)
+        Store(column + i * p, moves ? Load(column + (i + bit) * p) : Load(column + i * p));
+    }
+  }
 }
 
 /// q . position_keys of every query and place.
@@ -199,9 +219,10 @@ inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>
   using T = ComputeType<S>;
   if (a.positions == 0) return;
   for (int64_t panel = 0; panel < w.panels; ++panel) {
+    T* near = w.near + panel * (a.positions + kPanel<T>)*kPanel<T>;
     Product(a.positions, kPanel<T>, a.head_dim, w.position_rows, w.dims, 1, w.q_panels + panel * w.dims * kPanel<T>,
-            kPanel<T>, w.position_scores, kPanel<T>, false);
-    Skew(w.position_scores, a.positions, w.near + panel * (a.positions + kPanel<T>)*kPanel<T>);
+            kPanel<T>, near, kPanel<T>, false);
+    Skew(a.positions, near);
   }
 }
 

@@ -90,11 +90,12 @@ inline T Max(Vec<T> v) {
   return max;
 }
 
-/// exp, relative error about 1e-7; arguments below -87 give 0 to float precision.
+/// exp, relative error about 1e-7; arguments below -87 give 0 to float precision, those above 88 anything: softmax takes
+/// scores below their maximum.
 inline Vec<float> Exp(Vec<float> x) {
   typedef int32_t Bits __attribute__((vector_size(64)));
-  const Vec<float> lowest = Broadcast(-87.0f), highest = Broadcast(88.0f);
-  x = x < lowest ? lowest : (x > highest ? highest : x);
+  const Vec<float> lowest = Broadcast(-87.0f);
+  x = x < lowest ? lowest : x;
   // Adding 1.5 * 2^23 rounds x / ln 2 to the nearest integer n and leaves n in the low bits.
   const float magic = 12582912.0f;
   const Vec<float> shifted = x * 1.44269504f + magic;

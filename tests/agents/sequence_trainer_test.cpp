@@ -30,7 +30,7 @@ std::string ErrorOf(Call&& call) {
 
 // Options of a core that draw at random in training, where it has them.
 std::vector<std::string> WithNoise(const std::string& core) {
-  std::vector<std::string> options = {"memory.core=" + core,    "train.max_updates=12",   "curriculum.start=4",
+  std::vector<std::string> options = {"memory.core=" + core,    "train.max_updates=24",   "curriculum.start=4",
                                       "curriculum.threshold=0", "curriculum.episodes=15", "curriculum.factor=2"};
   const auto known = memory::FindCore(core).make_options();
   CoreChoice choice;
@@ -56,12 +56,16 @@ TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
   SequenceTrainer whole(*options, {});
   EXPECT_TRUE(whole.Train());
   EXPECT_GE(whole.state().curriculum.value, 16) << "it has changed on the way";
-  for (const int stop_at : {1, 5, 9}) {
+  for (const int stop_at : {1, 9, 18}) {
     int updates = 0;
     SequenceHooks hooks;
     hooks.stop = [&] { return ++updates == stop_at; };
     SequenceTrainer first(*options, hooks);
     EXPECT_FALSE(first.Train());
+    if (stop_at == 18 && options->memory.options->Ramp() > 0) {
+      EXPECT_NE(first.state().alpha, options->train.span_weight) << "it has moved on the way";
+      EXPECT_TRUE(std::isfinite(first.state().excess));
+    }
     SaveSequence(folder / "checkpoint", first.state(), first.layout());
     SequenceTrainer second(*options, {});
     second.Restore(LoadSequence(configs::SafetensorsFile(folder / "checkpoint"), second.layout(), second.core()));
@@ -74,6 +78,7 @@ TEST_P(SequenceTrainerTest, ResumedAtAnyUpdateItEndsWithTheSameWeights) {
     EXPECT_EQ(second.state().curriculum.sum, whole.state().curriculum.sum) << stop_at;
     EXPECT_EQ(second.state().curriculum.count, whole.state().curriculum.count) << stop_at;
     EXPECT_EQ(second.state().alpha, whole.state().alpha) << stop_at;
+    EXPECT_TRUE(second.state().excess == whole.state().excess || std::isnan(whole.state().excess)) << stop_at;
     EXPECT_EQ(second.state().tokens, whole.state().tokens) << stop_at;
   }
 }
@@ -107,6 +112,7 @@ TEST_P(SequenceTrainerTest, RunsInBfloat16OrSaysWhyNot) {
     const auto options = MakeTinySequence({"memory.core=" + GetParam(), "train.dtype=bfloat16", "train.max_updates=3"});
     EXPECT_TRUE(SequenceTrainer(*options, {}).Train());
   } catch (const std::invalid_argument& refusal) {
+    EXPECT_TRUE(GetParam() == "gru" || GetParam() == "lstm") << refusal.what();  // torch has no kernels for these
     EXPECT_THAT(refusal.what(), HasSubstr("train.dtype = bfloat16 with memory.core = " + GetParam()));
   }
 }

@@ -24,14 +24,15 @@ struct Ended {
   std::string out, err;
 };
 
-/// The built program `lethe`, started in a folder; killed at the end of this object at the latest.
+/// The built program `lethe`, or another, started in a folder; killed at the end of this object at the latest.
 class Program {
  public:
   /// `before`: called in the new process right before the program starts.
-  Program(const std::string& folder, const std::vector<std::string>& words, const std::function<void()>& before = {})
+  Program(const std::string& folder, const std::vector<std::string>& words, const std::function<void()>& before = {},
+          const std::string& program = LETHE_BINARY)
       : pid_(::fork()) {
     if (pid_ < 0) throw std::runtime_error("cannot fork");
-    if (pid_ == 0) Become(folder, words, before);
+    if (pid_ == 0) Become(folder, program, words, before);
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -58,14 +59,13 @@ class Program {
   }
 
  private:
-  [[noreturn]] void Become(const std::string& folder, const std::vector<std::string>& words,
+  [[noreturn]] void Become(const std::string& folder, std::string program, const std::vector<std::string>& words,
                            const std::function<void()>& before) {
     const auto redirect = [](const std::string& path, int to) {
       ::dup2(::open(path.c_str(), O_WRONLY | O_CREAT, 0666), to);
     };
     redirect(printed_ / "out", STDOUT_FILENO);
     redirect(printed_ / "err", STDERR_FILENO);
-    std::string program = LETHE_BINARY;
     std::vector<char*> argv = {program.data()};
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
