@@ -20,7 +20,7 @@ using torch::Tensor;
 
 int64_t GroupsFor(int64_t keys) { return (keys + kGroupKeys - 1) / kGroupKeys; }
 
-/// x with zeros behind its first or last dimension, up to a multiple.
+/// x [rows, n] with rows of zeros behind, up to a multiple.
 Tensor PadRows(const Tensor& x, int64_t multiple) {
   const int64_t rows = x.size(0), padded = (rows + multiple - 1) / multiple * multiple;
   return padded == rows ? x : torch::cat({x, torch::zeros({padded - rows, x.size(1)}, x.options())});
