@@ -1,7 +1,7 @@
 #include "tools/device.h"
 
-#include <torch/cuda.h>
 #include <dlfcn.h>
+#include <torch/cuda.h>
 
 #include "memory/torch.h"
 #include "tools/user_error.h"

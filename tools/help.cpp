@@ -1,6 +1,7 @@
 #include "tools/help.h"
 
 #include <fmt/format.h>
+#include <torch/version.h>
 
 #include <algorithm>
 
@@ -46,7 +47,7 @@ std::string SequenceOptionsHelp(const std::string& task_id) {
   configs::Options options;
   run.Visit(options);
   return envs::sequence::Find(task_id).rules + "\n" +
-      fmt::format(fmt::runtime(kOptionsHead), task_id, "batch", "batch", options.Help());
+         fmt::format(fmt::runtime(kOptionsHead), task_id, "batch", "batch", options.Help());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <array>
