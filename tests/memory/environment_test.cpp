@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "memory/torch.h"
@@ -7,7 +8,7 @@ namespace {
 
 /// Tests run side by side: on small tensors a second thread per operator only waits.
 class OneThread : public testing::Environment {
-  void SetUp() override { torch::set_num_threads(1); }
+  void SetUp() override { at::set_num_threads(1); }
 };
 
 const testing::Environment* const kOneThread = testing::AddGlobalTestEnvironment(new OneThread);
