@@ -13,7 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double Seconds(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
+double Seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 
 /// Sets the stream of actions apart from those of levels, which use the purpose alone.
 constexpr uint32_t kActionStream = 1u << 16;
@@ -48,14 +50,17 @@ void ActionSampler::Sample(const float* head, int64_t rows, int64_t num_actions,
       continue;
     }
     const auto words = envs::Philox4x32({static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
-                                         static_cast<uint32_t>(first_row_) + static_cast<uint32_t>(row), stream}, key);
+                                         static_cast<uint32_t>(first_row_) + static_cast<uint32_t>(row), stream},
+                                        key);
     const double uniform = static_cast<double>((static_cast<uint64_t>(words[0]) << 32 | words[1]) >> 11) * 0x1p-53;
     actions[row] = static_cast<uint8_t>(Draw(logits, num_actions, uniform));
   }
 }
 
 Actor::Actor(const ActorOptions& options, std::unique_ptr<envs::EnvBatch> envs, std::shared_ptr<Policy> policy)
-    : options_(options), envs_(std::move(envs)), policy_(std::move(policy)),
+    : options_(options),
+      envs_(std::move(envs)),
+      policy_(std::move(policy)),
       parameters_(std::make_unique<FlatParameters>(*policy_)),
       sampler_(options.seed, envs::Purpose::kTrain, options.first_row),
       score_metric_(MetricIndex(envs_->spec(), envs_->spec().score_metric)),
@@ -92,7 +97,8 @@ Rollout Actor::Run(const ParamVersion& params) {
   r.rows = envs_->size();
   r.tokens = envs_->num_tokens();
   r.num_actions = envs_->spec().num_actions;
-  const auto rows = static_cast<size_t>(r.rows), slots = static_cast<size_t>(r.unroll), tokens = static_cast<size_t>(r.tokens);
+  const auto rows = static_cast<size_t>(r.rows), slots = static_cast<size_t>(r.unroll),
+             tokens = static_cast<size_t>(r.tokens);
   const size_t width = static_cast<size_t>(r.num_actions) + 1;
   r.observations.resize((slots + 1) * rows * tokens);
   r.episode_start.assign((slots + 1) * rows, 0);
@@ -124,8 +130,9 @@ Rollout Actor::Run(const ParamVersion& params) {
     std::copy(values, values + rows * width, &r.head[t * rows * width]);
     sampler_.Sample(values, r.rows, r.num_actions, now_.steps++, Choice::kSample, &r.actions[t * rows]);
     const auto acted = Clock::now();
-    envs_->Step(&r.actions[t * rows], {&r.observations[(t + 1) * rows * tokens], &r.rewards[t * rows], &r.terminated[t * rows],
-                                       &r.truncated[t * rows], &r.episode_start[(t + 1) * rows]});
+    envs_->Step(&r.actions[t * rows],
+                {&r.observations[(t + 1) * rows * tokens], &r.rewards[t * rows], &r.terminated[t * rows],
+                 &r.truncated[t * rows], &r.episode_start[(t + 1) * rows]});
     for (size_t row = 0; row < rows; ++row) {
       const size_t at = t * rows + row, next = at + rows;
       r.is_last[next] = r.terminated[at] | r.truncated[at];

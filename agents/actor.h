@@ -16,8 +16,10 @@ enum class Choice { kSample, kGreedy };
 /// Draws one action per row from head [B, actions + 1]. Random numbers are a function of (seed, purpose, row, step).
 class ActionSampler {
  public:
-  ActionSampler(uint64_t seed, envs::Purpose purpose, uint64_t first_row) : seed_(seed), purpose_(purpose), first_row_(first_row) {}
-  void Sample(const float* head, int64_t rows, int64_t num_actions, int64_t step, Choice choice, uint8_t* actions) const;
+  ActionSampler(uint64_t seed, envs::Purpose purpose, uint64_t first_row)
+      : seed_(seed), purpose_(purpose), first_row_(first_row) {}
+  void Sample(const float* head, int64_t rows, int64_t num_actions, int64_t step, Choice choice,
+              uint8_t* actions) const;
 
  private:
   const uint64_t seed_;
@@ -26,9 +28,9 @@ class ActionSampler {
 };
 
 struct ActorOptions {
-  int index = 0;            ///< position among the actors
+  int index = 0;  ///< position among the actors
   uint64_t seed = 0;
-  uint64_t first_row = 0;   ///< global index of row 0, for the random streams
+  uint64_t first_row = 0;  ///< global index of row 0, for the random streams
   int64_t unroll = 32;
 };
 

@@ -74,7 +74,8 @@ Moments Measure(const std::vector<Shard>& shards, const std::vector<Credit>& cre
   return m;
 }
 
-void FillGradients(Shard& shard, const Credit& credit, const Moments& moments, const ActorCriticOptions& options, LossSums& sums) {
+void FillGradients(Shard& shard, const Credit& credit, const Moments& moments, const ActorCriticOptions& options,
+                   LossSums& sums) {
   const Rollout& r = *shard.rollout;
   const double scale = 1 / static_cast<double>(std::max<int64_t>(moments.steps, 1));
   for (int64_t row = 0; row < r.rows; ++row) {
@@ -83,8 +84,8 @@ void FillGradients(Shard& shard, const Credit& credit, const Moments& moments, c
       const auto at = static_cast<size_t>(row * r.unroll + t);
       double advantage = credit.advantages[at];
       if (options.normalise_advantages) advantage = (advantage - moments.mean) / (moments.deviation + 1e-8);
-      ActorCriticStep(shard.Head(row, t), r.actions[static_cast<size_t>(t * r.rows + row)], advantage, credit.targets[at],
-                      options.loss, scale, shard.GradHead(row, t), sums);
+      ActorCriticStep(shard.Head(row, t), r.actions[static_cast<size_t>(t * r.rows + row)], advantage,
+                      credit.targets[at], options.loss, scale, shard.GradHead(row, t), sums);
     }
   }
 }
@@ -103,7 +104,8 @@ void ReportMemory(const std::vector<Shard>& shards, UpdateReport& report) {
     for (size_t l = 0; l < memory.spans.size(); ++l) {
       report.span_mean[l] += memory.spans[l].mean().item<double>() / static_cast<double>(shards.size());
       const torch::Tensor some = memory.spans[l].select(1, 0).to(torch::kFloat).cpu().contiguous();
-      report.span_sample.insert(report.span_sample.end(), some.const_data_ptr<float>(), some.const_data_ptr<float>() + some.numel());
+      report.span_sample.insert(report.span_sample.end(), some.const_data_ptr<float>(),
+                                some.const_data_ptr<float>() + some.numel());
     }
     report.living.steps += memory.living.steps;
     for (const int64_t n : shard.rollout->memory->resident()) report.resident += n;

@@ -13,24 +13,25 @@ namespace lethe::agents {
 /// What an update did, for logs. Means over steps with a loss unless said otherwise.
 struct UpdateReport {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0;  ///< kl: per finished episode, consolidation only
-  double grad_norm = 0;      ///< before clipping; not finite: the update was not applied
+  double grad_norm = 0;  ///< before clipping; not finite: the update was not applied
   double learning_rate = 0;
-  double span_weight = 0;    ///< alpha
-  double ratio_mean = 1;     ///< importance ratio; 1 on-policy
-  memory::LivingStats living;         ///< of the memory that learns
-  std::vector<float> span_sample;     ///< some spans of every layer, for histograms
-  std::vector<double> span_mean;      ///< per layer
-  int64_t resident = 0, bytes = 0;    ///< stored memories and their bytes, over rows and layers
+  double span_weight = 0;           ///< alpha
+  double ratio_mean = 1;            ///< importance ratio; 1 on-policy
+  memory::LivingStats living;       ///< of the memory that learns
+  std::vector<float> span_sample;   ///< some spans of every layer, for histograms
+  std::vector<double> span_mean;    ///< per layer
+  int64_t resident = 0, bytes = 0;  ///< stored memories and their bytes, over rows and layers
 };
 
 struct ActorCriticOptions {
   ReturnConstants returns;
   LossWeights loss;
   bool normalise_advantages = true;
-  std::string span_loss = "all";  ///< all: mean span of new steps (formula); ramp: only pairs on the ramp (published code)
-  double span_weight = 0;         ///< alpha; 0: spans are not charged
-  double ramp = 1;                ///< R
-  double block = 1;               ///< M, for the published charge
+  std::string span_loss =
+      "all";               ///< all: mean span of new steps (formula); ramp: only pairs on the ramp (published code)
+  double span_weight = 0;  ///< alpha; 0: spans are not charged
+  double ramp = 1;         ///< R
+  double block = 1;        ///< M, for the published charge
 };
 
 /// One A2C / IMPALA update: replay, V-trace, loss, backward, optimiser.

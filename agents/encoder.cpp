@@ -14,7 +14,8 @@ inline int64_t Word(const int64_t* offsets, const uint8_t* tokens, int64_t j) { 
 struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& table, const Tensor& bias,
                         const Tensor& observations, const Tensor& offsets) {
-    const int64_t steps = observations.size(0), rows = observations.size(1), tokens = observations.size(2), dim = table.size(1);
+    const int64_t steps = observations.size(0), rows = observations.size(1), tokens = observations.size(2),
+                  dim = table.size(1);
     Tensor y = torch::empty({rows, steps, dim}, table.options());
     const float* words = table.const_data_ptr<float>();
     const float* start = bias.const_data_ptr<float>();
@@ -37,7 +38,8 @@ struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
     const auto saved = context->get_saved_variables();
     const Tensor& observations = saved[1];
     const Tensor grad = grads[0].contiguous();
-    const int64_t steps = observations.size(0), rows = observations.size(1), tokens = observations.size(2), dim = grad.size(2);
+    const int64_t steps = observations.size(0), rows = observations.size(1), tokens = observations.size(2),
+                  dim = grad.size(2);
     Tensor grad_table = torch::zeros_like(saved[0]);
     const int64_t* offset = saved[2].const_data_ptr<int64_t>();
     for (int64_t n = 0; n < steps * rows; ++n) {
@@ -67,7 +69,11 @@ TokenEncoder::TokenEncoder(const std::vector<int>& vocabularies, int64_t dim) {
 Tensor TokenEncoder::Forward(const Tensor& observations) const {
   if (table_.is_cpu()) return EncodeTokens::apply(table_, bias_, observations, offsets_);
   const Tensor index = (observations.to(torch::kLong) + offsets_).to(table_.device());
-  return table_.index_select(0, index.flatten()).view({index.size(0), index.size(1), index.size(2), -1}).sum(2).transpose(0, 1) + bias_;
+  return table_.index_select(0, index.flatten())
+             .view({index.size(0), index.size(1), index.size(2), -1})
+             .sum(2)
+             .transpose(0, 1) +
+         bias_;
 }
 
 }  // namespace lethe::agents

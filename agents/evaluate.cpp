@@ -24,13 +24,17 @@ struct Tally {
 class Players {
  public:
   Players(const RunOptions& run, const std::vector<float>& parameters, uint64_t first_row, std::vector<int64_t> quotas)
-      : run_(run), quotas_(std::move(quotas)), rows_(static_cast<int64_t>(quotas_.size())),
-        envs_(MakeEnvs(run, rows_, envs::Purpose::kEvaluate, first_row)), policy_(MakePolicyOptions(run)),
+      : run_(run),
+        quotas_(std::move(quotas)),
+        rows_(static_cast<int64_t>(quotas_.size())),
+        envs_(MakeEnvs(run, rows_, envs::Purpose::kEvaluate, first_row)),
+        policy_(MakePolicyOptions(run)),
         sampler_(static_cast<uint64_t>(run.seed), envs::Purpose::kEvaluate, first_row) {
     policy_.to(torch::Device(run.device));
     FlatParameters(policy_).Write(parameters);
     const auto& names = envs_->spec().metric_names;
-    score_metric_ = static_cast<size_t>(std::find(names.begin(), names.end(), envs_->spec().score_metric) - names.begin());
+    score_metric_ =
+        static_cast<size_t>(std::find(names.begin(), names.end(), envs_->spec().score_metric) - names.begin());
   }
 
   Tally Play(const EvaluationOptions& options) {
@@ -63,7 +67,8 @@ class Players {
     sampler_.Sample(head.const_data_ptr<float>(), rows_, envs_->spec().num_actions, step_++, choice, actions_.data());
     envs_->Cues(cues_.data());
     Count(stepper.memory(), banked, t);
-    envs_->Step(actions_.data(), {observations_.data(), rewards_.data(), terminated_.data(), truncated_.data(), start_.data()});
+    envs_->Step(actions_.data(),
+                {observations_.data(), rewards_.data(), terminated_.data(), truncated_.data(), start_.data()});
     for (size_t row = 0; row < quotas_.size(); ++row) {
       age_[row] = start_[row] != 0 ? 0 : age_[row] + 1;
       last_[row] = terminated_[row] | truncated_[row];
@@ -77,7 +82,8 @@ class Players {
     const auto living = memory.Living();
     const auto spans = memory.Spans();
     const size_t layers = living.size();
-    for (auto* sums : {&tally_.living, &tally_.living_max, &tally_.resident, &tally_.cue, &tally_.other}) sums->resize(layers);
+    for (auto* sums : {&tally_.living, &tally_.living_max, &tally_.resident, &tally_.cue, &tally_.other})
+      sums->resize(layers);
     for (size_t row = 0; row < quotas_.size(); ++row) {
       if (last_[row] != 0 || done_[row] >= quotas_[row]) continue;
       ++tally_.steps;
@@ -136,7 +142,8 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
   pool.Run(threads, [&](int k) {
     const int64_t first = rows * k / threads, end = rows * (k + 1) / threads;
     std::vector<int64_t> quotas;
-    for (int64_t row = first; row < end; ++row) quotas.push_back(options.episodes / rows + (row < options.episodes % rows));
+    for (int64_t row = first; row < end; ++row)
+      quotas.push_back(options.episodes / rows + (row < options.episodes % rows));
     tallies[static_cast<size_t>(k)] = Players(run, parameters, static_cast<uint64_t>(first), quotas).Play(options);
   });
   Evaluation result;
@@ -145,7 +152,8 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
     const Tally& t = tallies[k];
     all.scores.insert(all.scores.end(), t.scores.begin(), t.scores.end());
     for (size_t l = 0; l < all.living.size(); ++l) {
-      all.living[l] += t.living[l], all.resident[l] += t.resident[l], all.cue[l] += t.cue[l], all.other[l] += t.other[l];
+      all.living[l] += t.living[l], all.resident[l] += t.resident[l], all.cue[l] += t.cue[l],
+          all.other[l] += t.other[l];
       all.living_max[l] = std::max(all.living_max[l], t.living_max[l]);
     }
     all.earlier += t.earlier, all.steps += t.steps, all.cue_steps += t.cue_steps;

@@ -11,7 +11,7 @@ namespace lethe::agents {
 
 struct EvaluationOptions {
   int64_t episodes = 1000;
-  int64_t rows = 64;     ///< environments that play at once, over all threads
+  int64_t rows = 64;  ///< environments that play at once, over all threads
   int threads = 2;
   Choice choice = Choice::kSample;
   std::function<bool()> stop;  ///< asked between unrolls; true throws Interrupted
@@ -27,10 +27,10 @@ struct Interrupted : std::runtime_error {
 struct Evaluation {
   int64_t episodes = 0;
   double score = 0;
-  double score_low = 0, score_high = 0;  ///< 95 % interval: Wilson's for scores of 0 and 1, else normal
-  std::vector<double> living, living_max;  ///< memories with m > 0 for the present query, itself excluded
-  std::vector<double> resident;            ///< stored memories of a row, bank and block
-  double never_forgetting = 0;             ///< earlier steps of the episode
+  double score_low = 0, score_high = 0;      ///< 95 % interval: Wilson's for scores of 0 and 1, else normal
+  std::vector<double> living, living_max;    ///< memories with m > 0 for the present query, itself excluded
+  std::vector<double> resident;              ///< stored memories of a row, bank and block
+  double never_forgetting = 0;               ///< earlier steps of the episode
   std::vector<double> span_cue, span_other;  ///< span of steps whose observation shows the secret, and of the others
   int64_t env_steps = 0;
   double seconds = 0;

@@ -10,11 +10,11 @@ namespace lethe::agents {
 struct OptimizerOptions {
   std::string kind = "adam";  ///< adam or rmsprop
   double learning_rate = 1e-3;
-  double beta1 = 0.9;         ///< adam: decay of the mean
-  double beta2 = 0.999;       ///< decay of the mean square; rmsprop's alpha
+  double beta1 = 0.9;    ///< adam: decay of the mean
+  double beta2 = 0.999;  ///< decay of the mean square; rmsprop's alpha
   double epsilon = 1e-8;
-  double max_grad_norm = 0.5;  ///< gradients are scaled down to this norm; 0: never
-  double warmup_updates = 0;   ///< the rate grows linearly over so many updates
+  double max_grad_norm = 0.5;         ///< gradients are scaled down to this norm; 0: never
+  double warmup_updates = 0;          ///< the rate grows linearly over so many updates
   std::string schedule = "constant";  ///< constant, or to 0 at the phase's last step: linear, cosine (half a period)
 };
 

@@ -78,6 +78,7 @@ std::string ToYaml(RunOptions& options);
 PolicyOptions MakePolicyOptions(const RunOptions& options);
 
 /// The batch of `size` environments whose first row has the given global index.
-std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size, envs::Purpose purpose, uint64_t first_row);
+std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size, envs::Purpose purpose,
+                                         uint64_t first_row);
 
 }  // namespace lethe::agents

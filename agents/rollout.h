@@ -10,13 +10,13 @@ namespace lethe::agents {
 
 /// Where an actor stands between two rollouts: enough to go on exactly there, in this process or another.
 struct ActorState {
-  std::vector<std::byte> envs;           ///< EnvBatch::Save
-  std::vector<uint8_t> observations;     ///< [B, tokens] of the next slot
-  std::vector<uint8_t> episode_start;    ///< [B]
-  std::vector<uint8_t> is_last;          ///< [B]
-  std::vector<double> curriculum;        ///< [B] value of the curriculum parameter when the row's episode began
+  std::vector<std::byte> envs;         ///< EnvBatch::Save
+  std::vector<uint8_t> observations;   ///< [B, tokens] of the next slot
+  std::vector<uint8_t> episode_start;  ///< [B]
+  std::vector<uint8_t> is_last;        ///< [B]
+  std::vector<double> curriculum;      ///< [B] value of the curriculum parameter when the row's episode began
   memory::StatePtr memory;
-  int64_t steps = 0;                     ///< slots acted on; counts the action randomness
+  int64_t steps = 0;  ///< slots acted on; counts the action randomness
 };
 
 /// One finished episode.
@@ -30,8 +30,8 @@ struct Episode {
 /// An episode's last observation has a slot of its own (is_last): its action is ignored and it carries no loss.
 struct Rollout {
   int actor = 0;
-  int64_t number = 0;          ///< of this actor, from 0
-  int64_t version = 0;         ///< of the parameters that acted
+  int64_t number = 0;   ///< of this actor, from 0
+  int64_t version = 0;  ///< of the parameters that acted
   int64_t unroll = 0, rows = 0, tokens = 0, num_actions = 0;
 
   std::vector<uint8_t> observations;   ///< [T + 1, B, tokens]
@@ -47,7 +47,7 @@ struct Rollout {
   memory::StatePtr memory;  ///< of the acting policy, before slot 0
   ActorState end;           ///< after slot T - 1
 
-  int64_t env_steps = 0;    ///< slots before T that are not is_last
+  int64_t env_steps = 0;  ///< slots before T that are not is_last
   double seconds_envs = 0, seconds_acting = 0, seconds_waiting = 0;
 };
 

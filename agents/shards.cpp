@@ -51,8 +51,8 @@ size_t Predecessor(const std::vector<Rollout>& rollouts, size_t k) {
 
 }  // namespace
 
-std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states,
-                                          bool want_state) {
+std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts,
+                                          const std::vector<memory::StatePtr>& states, bool want_state) {
   std::vector<Shard> shards(rollouts.size());
   const auto noise_of = [this](size_t k) { return noise_ == 0 ? 0 : noise_ + 2 * k; };  // odd, so never 0
   pool_.Run(static_cast<int>(shards.size()), [&](int i) {
@@ -61,7 +61,8 @@ std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts, 
     if (states[k] != nullptr) RunForward(policy_, states[k], want_state, noise_of(k), shards[k]);
   });
   for (size_t k = 1; k < shards.size(); ++k)
-    if (states[k] == nullptr) RunForward(policy_, shards[Predecessor(rollouts, k)].output.memory.state, want_state, noise_of(k), shards[k]);
+    if (states[k] == nullptr)
+      RunForward(policy_, shards[Predecessor(rollouts, k)].output.memory.state, want_state, noise_of(k), shards[k]);
   return shards;
 }
 

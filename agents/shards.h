@@ -16,12 +16,12 @@ namespace lethe::agents {
 struct Shard {
   const Rollout* rollout = nullptr;
   Policy::Output output;
-  std::vector<float> head;        ///< [B, T + 1, actions + 1]
-  std::vector<float> grad_head;   ///< d(loss)/d(head)
+  std::vector<float> head;             ///< [B, T + 1, actions + 1]
+  std::vector<float> grad_head;        ///< d(loss)/d(head)
   std::vector<double> grad_span_mean;  ///< d(loss)/d(span_mean), per layer; empty: none
-  double grad_ramp_sum = 0;       ///< d(loss)/d(ramp_sum), alike for all rows
-  double grad_aux_loss = 0;       ///< d(loss)/d(aux_loss) of the core
-  std::vector<float> gradient;    ///< flat
+  double grad_ramp_sum = 0;            ///< d(loss)/d(ramp_sum), alike for all rows
+  double grad_aux_loss = 0;            ///< d(loss)/d(aux_loss) of the core
+  std::vector<float> gradient;         ///< flat
 
   int64_t slots() const { return rollout->unroll + 1; }
   int64_t width() const { return rollout->num_actions + 1; }
@@ -42,7 +42,8 @@ class ShardedPolicy {
 
   /// states: memory before each rollout; null: what the actor's rollout before it in this batch leaves (want_state).
   /// The heads' gradients come back zeroed.
-  std::vector<Shard> Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states, bool want_state);
+  std::vector<Shard> Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states,
+                             bool want_state);
 
   /// What training draws at random from now on (Core::Forward), another number for every shard; 0: nothing.
   void SetNoise(uint64_t noise) { noise_ = noise; }

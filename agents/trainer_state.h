@@ -32,10 +32,10 @@ struct TrainerState {
   int64_t env_steps = 0;    ///< over all phases
   int64_t phase_steps = 0;  ///< in this phase
   int64_t updates = 0;
-  double seconds = 0;       ///< wall time so far, for logs only
-  std::vector<float> parameters;           ///< of the policy that learns; the student in consolidation
-  std::vector<float> teacher;              ///< empty while learning
-  std::vector<float> mean, square;         ///< the optimiser's moments
+  double seconds = 0;               ///< wall time so far, for logs only
+  std::vector<float> parameters;    ///< of the policy that learns; the student in consolidation
+  std::vector<float> teacher;       ///< empty while learning
+  std::vector<float> mean, square;  ///< the optimiser's moments
   int64_t optimizer_updates = 0;
   Curriculum::Progress curriculum;
   ScoreWindow target;
@@ -51,8 +51,8 @@ struct TrainerState {
 void SaveCheckpoint(const std::string& path, const TrainerState& state, const std::vector<ParameterLayout>& layout);
 
 /// Weights alone, for viewers and --init-from.
-void SaveWeights(const std::string& path, const std::vector<float>& parameters, const std::vector<ParameterLayout>& layout,
-                 int64_t env_steps);
+void SaveWeights(const std::string& path, const std::vector<float>& parameters,
+                 const std::vector<ParameterLayout>& layout, int64_t env_steps);
 
 /// The inverse of SaveCheckpoint; `core` knows how to restore memory states.
 /// Errors: configs::SafetensorsError, std::invalid_argument naming what does not fit this run's options.

@@ -7,10 +7,10 @@ namespace lethe::agents {
 
 /// Constants of the one return formula.
 struct ReturnConstants {
-  double discount = 0.99;    ///< gamma
-  double lambda = 0.95;      ///< 1: n-step on-policy; GAE(lambda) advantages on-policy
-  double clip_rho = 1;       ///< importance ratios in the temporal difference
-  double clip_c = 1;         ///< importance ratios in the trace
+  double discount = 0.99;  ///< gamma
+  double lambda = 0.95;    ///< 1: n-step on-policy; GAE(lambda) advantages on-policy
+  double clip_rho = 1;     ///< importance ratios in the temporal difference
+  double clip_c = 1;       ///< importance ratios in the trace
 };
 
 /// What one row of a rollout gives to the return formula; all spans have T entries, values T + 1.
@@ -32,6 +32,7 @@ struct ReturnInput {
 /// The last observation of a truncated episode sits in slot t + 1, so V_{t+1} bootstraps it. Slots with is_last get
 /// advantage 0 and target V.
 /// Source: IMPALA (arXiv:1802.01561), eq. (1) with its remark on lambda; GAE (arXiv:1506.02438), eq. (16).
-void Returns(const ReturnInput& row, const ReturnConstants& constants, std::span<float> targets, std::span<float> advantages);
+void Returns(const ReturnInput& row, const ReturnConstants& constants, std::span<float> targets,
+             std::span<float> advantages);
 
 }  // namespace lethe::agents

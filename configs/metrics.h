@@ -21,8 +21,8 @@ class MetricsWriter {
 
   void Write(const nlohmann::ordered_json& line);
 
-  /// For resume: drops every line whose number `key` lies beyond `last`, that of the checkpoint, and any line that is not
-  /// whole. The lines that stay are untouched. Atomic.
+  /// For resume: drops every line whose number `key` lies beyond `last`, that of the checkpoint, and any line that is
+  /// not whole. The lines that stay are untouched. Atomic.
   void TruncateAfter(int64_t last, const std::string& key = "env_steps");
 
  private:

@@ -31,8 +31,8 @@ class RunFolder {
   /// Makes the folder (and those above it) for a new run and locks it. Refuses a folder that holds a run.
   static RunFolder Create(const std::string& dir);
 
-  /// An existing run. kWrite locks it and removes what a killed writer left half-written. The error for a folder that is
-  /// not a run names the nearest run beside it.
+  /// An existing run. kWrite locks it and removes what a killed writer left half-written. The error for a folder that
+  /// is not a run names the nearest run beside it.
   static RunFolder Open(const std::string& dir, Access access = Access::kRead);
 
   const std::string& dir() const { return dir_; }

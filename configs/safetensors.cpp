@@ -69,8 +69,9 @@ std::string ReadHeader(Input& input) {
   uint64_t length = 0;
   input.Read(&length, kLengthBytes);
   if (length > kMaxHeaderBytes || length > input.left())
-    throw SafetensorsError(fmt::format("the header should have {} bytes, but {} are left in the file and {} are allowed",
-                                       length, input.left(), kMaxHeaderBytes));
+    throw SafetensorsError(
+        fmt::format("the header should have {} bytes, but {} are left in the file and {} are allowed", length,
+                    input.left(), kMaxHeaderBytes));
   std::string header(length, '\0');
   input.Read(header.data(), length);
   if (!header.starts_with('{')) throw SafetensorsError("the header does not begin with {");
@@ -144,8 +145,10 @@ SafetensorsFile::SafetensorsFile(const std::string& path, Checksum checksum) : p
     }
 
     const auto written = metadata_.find(std::string(kChecksumKey));
-    if (written != metadata_.end()) CheckChecksum(text, tensors_, written->second);
-    else if (checksum == Checksum::kRequired) throw SafetensorsError("has no checksum");
+    if (written != metadata_.end())
+      CheckChecksum(text, tensors_, written->second);
+    else if (checksum == Checksum::kRequired)
+      throw SafetensorsError("has no checksum");
     metadata_.erase(std::string(kChecksumKey));
   });
 }

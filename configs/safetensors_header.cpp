@@ -25,11 +25,11 @@ struct DtypeRow {
 };
 
 constexpr std::array kDtypes = {
-    DtypeRow{Dtype::kF32, "F32", 4},        DtypeRow{Dtype::kF64, "F64", 8},        DtypeRow{Dtype::kI64, "I64", 8},
-    DtypeRow{Dtype::kI32, "I32", 4},        DtypeRow{Dtype::kU8, "U8", 1},          DtypeRow{Dtype::kBool, "BOOL", 1},
-    DtypeRow{Dtype::kF16, "F16", 2},        DtypeRow{Dtype::kBF16, "BF16", 2},      DtypeRow{Dtype::kI16, "I16", 2},
-    DtypeRow{Dtype::kI8, "I8", 1},          DtypeRow{Dtype::kU64, "U64", 8},        DtypeRow{Dtype::kU32, "U32", 4},
-    DtypeRow{Dtype::kU16, "U16", 2},        DtypeRow{Dtype::kF8E4M3, "F8_E4M3", 1}, DtypeRow{Dtype::kF8E5M2, "F8_E5M2", 1}};
+    DtypeRow{Dtype::kF32, "F32", 4}, DtypeRow{Dtype::kF64, "F64", 8},        DtypeRow{Dtype::kI64, "I64", 8},
+    DtypeRow{Dtype::kI32, "I32", 4}, DtypeRow{Dtype::kU8, "U8", 1},          DtypeRow{Dtype::kBool, "BOOL", 1},
+    DtypeRow{Dtype::kF16, "F16", 2}, DtypeRow{Dtype::kBF16, "BF16", 2},      DtypeRow{Dtype::kI16, "I16", 2},
+    DtypeRow{Dtype::kI8, "I8", 1},   DtypeRow{Dtype::kU64, "U64", 8},        DtypeRow{Dtype::kU32, "U32", 4},
+    DtypeRow{Dtype::kU16, "U16", 2}, DtypeRow{Dtype::kF8E4M3, "F8_E4M3", 1}, DtypeRow{Dtype::kF8E5M2, "F8_E5M2", 1}};
 
 const DtypeRow& RowOf(Dtype dtype) {
   return *std::find_if(kDtypes.begin(), kDtypes.end(), [&](const DtypeRow& row) { return row.dtype == dtype; });
@@ -165,8 +165,10 @@ SafetensorsHeader ParseSafetensorsHeader(std::string_view json, uint64_t data_by
   if (!root.is_object()) Damaged("the header must be a JSON object");
   SafetensorsHeader header;
   for (const auto& [name, value] : root.items()) {
-    if (name == kMetadataKey) header.metadata = ParseMetadata(value);
-    else header.entries.push_back(ParseEntry(name, value));
+    if (name == kMetadataKey)
+      header.metadata = ParseMetadata(value);
+    else
+      header.entries.push_back(ParseEntry(name, value));
   }
   CheckTiling(header.entries, data_bytes);
   return header;

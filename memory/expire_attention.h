@@ -33,13 +33,15 @@ struct AttentionOutput {
   torch::Tensor out;       ///< [B, Tq, K]
   torch::Tensor ramp_sum;  ///< [B] f64: sum of remaining spans over the (query, memory) pairs on the ramp
   torch::Tensor living;    ///< [B, Tq] i32: memories with m > 0, no gradient
-  torch::Tensor weights;   ///< [B, heads, Tq, longest + Tk] if asked for, else empty: bank, then block steps; before dropout
+  torch::Tensor
+      weights;  ///< [B, heads, Tq, longest + Tk] if asked for, else empty: bank, then block steps; before dropout
 };
 
 /// Attention of the last Tq steps of a block over a row's bank and the block's earlier steps of the same episode, with
 /// the soft span mask applied after the exponent (kernels/expire_attention.h states the formula).
 ///
-/// Shapes: q [B, Tq, K], k and v [B, Tk, K] (float32, float64 or bfloat16, inner dimension contiguous), span [B, Tk] f64,
+/// Shapes: q [B, Tq, K], k and v [B, Tk, K] (float32, float64 or bfloat16, inner dimension contiguous), span [B, Tk]
+/// f64,
 ///   episode_begin [B, Tk] i32 CPU (block step at which the step's episode began, -1 if before the block),
 ///   position_keys [K / heads, M]: column M - a belongs to age a.
 /// Gradients: q, k, v, span, the bank's k, v and span, position_keys. Keys with m = 0 for every query are never read.

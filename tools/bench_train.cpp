@@ -105,8 +105,8 @@ Measurement Measure(int64_t living, const CommandLine& line) {
   m.mode = options->train.max_policy_lag == 0 ? "a2c" : "impala";
   m.living_memories = watch.living / static_cast<double>(std::max<int64_t>(watch.lines, 1));
   m.steps_per_s = static_cast<double>(watch.last_step - watch.first_step) / std::max(watch.measured, 1e-9);
-  m.flops_per_step =
-      agents::FlopsPerStep(agents::Policy(agents::MakePolicyOptions(*options)), options->train.unroll_length, m.living_memories);
+  m.flops_per_step = agents::FlopsPerStep(agents::Policy(agents::MakePolicyOptions(*options)),
+                                          options->train.unroll_length, m.living_memories);
   m.fraction_of_limit = m.steps_per_s * m.flops_per_step / (m.matrix_gflops * 1e9);
   return m;
 }

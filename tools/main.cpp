@@ -96,8 +96,8 @@ int Run(const std::string& program, const std::vector<std::string>& words) {
 }  // namespace
 }  // namespace lethe::tools
 
-/// Large tensors come and go with every update. By default each would be fresh pages of the system, cleared one fault at
-/// a time: a fifth of the time of a training with wide memories.
+/// Large tensors come and go with every update. By default each would be fresh pages of the system, cleared one fault
+/// at a time: a fifth of the time of a training with wide memories.
 static void KeepFreedMemory() {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

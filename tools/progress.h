@@ -9,9 +9,8 @@
 namespace lethe::tools {
 
 /// Shows a running training. On a terminal a small table that is redrawn in place (coloured unless the environment
-/// variable NO_COLOR is set); elsewhere a header and then one line per update. A new phase begins a new table and leaves
-/// the last state of the one before it standing.
-/// Threads: one object belongs to one thread.
+/// variable NO_COLOR is set); elsewhere a header and then one line per update. A new phase begins a new table and
+/// leaves the last state of the one before it standing. Threads: one object belongs to one thread.
 class Progress {
  public:
   /// `out` is not owned. `is_terminal`: isatty(fileno(out)) and TERM is not "dumb".

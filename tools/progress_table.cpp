@@ -105,8 +105,8 @@ class Table {
   void AddBar() {
     const double done = ShareDone(line_), left = SecondsLeft(line_);
     const std::string phase = fmt::format(" {:<12}", line_.phase);
-    const std::string right = fmt::format("  {:>5}  {:>12}", Percent(done),
-                                          std::isfinite(left) ? FormatDuration(left) + " left" : "");
+    const std::string right =
+        fmt::format("  {:>5}  {:>12}", Percent(done), std::isfinite(left) ? FormatDuration(left) + " left" : "");
     const std::string bar = FormatBar(std::isfinite(done) ? done : 0, kWidth - VisibleWidth(phase + right));
     rows_.push_back(paint_(Paint::kBold, phase) + paint_(PaintOf(line_.phase), bar) + paint_(Paint::kBold, right));
   }
@@ -114,9 +114,9 @@ class Table {
   void AddSteps() {
     const auto steps = FormatCount(static_cast<double>(line_.env_steps));
     const auto total = line_.total_steps > 0 ? " of " + FormatCount(static_cast<double>(line_.total_steps)) : "";
-    rows_.push_back(LeftAndRight(
-        fmt::format("{}{}{}   {} steps/s", Label("steps"), steps, total, WithThousands(line_.steps_per_s)),
-        fmt::format("{} so far", FormatDuration(line_.seconds))));
+    rows_.push_back(
+        LeftAndRight(fmt::format("{}{}{}   {} steps/s", Label("steps"), steps, total, WithThousands(line_.steps_per_s)),
+                     fmt::format("{} so far", FormatDuration(line_.seconds))));
   }
 
   void AddScore(const std::vector<double>& scores) {
@@ -145,8 +145,8 @@ class Table {
   std::string LayerRow(size_t layer, double memories) const {
     const double share = memories / line_.never_forgetting;
     const std::string bar = std::isfinite(share) ? FormatBar(share, 24) : std::string(24, ' ');
-    const std::string of = std::isfinite(share)
-                               ? fmt::format(" of {:.1f} ({})", line_.never_forgetting, Percent(share)) : "";
+    const std::string of =
+        std::isfinite(share) ? fmt::format(" of {:.1f} ({})", line_.never_forgetting, Percent(share)) : "";
     return fmt::format("layer {}  {}  {}{}", layer, paint_(Paint::kBlue, bar), Number(memories, "{:.1f}"), of);
   }
 
@@ -261,7 +261,8 @@ std::string FormatBar(double share, int width) {
 std::string FormatCurve(const std::vector<double>& values, int width) {
   constexpr std::array kLevels = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   std::vector<double> finite;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](double value) { return std::isfinite(value); });
+  std::copy_if(values.begin(), values.end(), std::back_inserter(finite),
+               [](double value) { return std::isfinite(value); });
   if (finite.empty()) return "";
   const size_t cells = std::min(finite.size(), static_cast<size_t>(width));
   std::vector<double> means(cells);
@@ -282,8 +283,10 @@ int VisibleWidth(std::string_view text) {
   int width = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const bool colour = text.substr(i, 2) == "\x1b[";
-    if (colour) i = std::min(text.find('m', i), text.size() - 1);
-    else if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) ++width;  // not inside a character
+    if (colour)
+      i = std::min(text.find('m', i), text.size() - 1);
+    else if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80)
+      ++width;  // not inside a character
   }
   return width;
 }

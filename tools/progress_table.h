@@ -13,23 +13,23 @@ inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 /// What a person wants to know about a running training. Unknown numbers are NaN and shown as "-".
 struct ProgressLine {
-  std::string phase;                    ///< "learn", "consolidate"
-  int64_t env_steps = 0;                ///< environment steps taken so far
-  int64_t total_steps = 0;              ///< 0: no limit on steps
-  double seconds = 0;                   ///< wall time so far
-  double total_seconds = 0;             ///< 0: no limit on time
-  double eta_seconds = kUnknown;        ///< time left; when unknown, estimated from the share done and `seconds`
-  double steps_per_s = kUnknown;        ///< environment steps per second of wall time
-  double share_envs = kUnknown;         ///< where the time goes, each 0..1
+  std::string phase;              ///< "learn", "consolidate"
+  int64_t env_steps = 0;          ///< environment steps taken so far
+  int64_t total_steps = 0;        ///< 0: no limit on steps
+  double seconds = 0;             ///< wall time so far
+  double total_seconds = 0;       ///< 0: no limit on time
+  double eta_seconds = kUnknown;  ///< time left; when unknown, estimated from the share done and `seconds`
+  double steps_per_s = kUnknown;  ///< environment steps per second of wall time
+  double share_envs = kUnknown;   ///< where the time goes, each 0..1
   double share_acting = kUnknown;
   double share_learning = kUnknown;
   double share_waiting = kUnknown;
   double score = kUnknown;
-  double curriculum = kUnknown;         ///< current value of the curriculum parameter
+  double curriculum = kUnknown;  ///< current value of the curriculum parameter
   std::string curriculum_name = "curriculum";
-  std::vector<double> living_memories;  ///< per layer, mean per step
-  double never_forgetting = kUnknown;   ///< what a memory that keeps everything would hold
-  double memory_bytes = kUnknown;       ///< resident memories of all rows
+  std::vector<double> living_memories;                 ///< per layer, mean per step
+  double never_forgetting = kUnknown;                  ///< what a memory that keeps everything would hold
+  double memory_bytes = kUnknown;                      ///< resident memories of all rows
   std::vector<std::pair<std::string, double>> losses;  ///< name and value, shown in this order
 };
 

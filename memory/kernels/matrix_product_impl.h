@@ -71,7 +71,6 @@ inline void RunPanels(const MatrixProductArgs& p, int64_t first_panel, int64_t e
   }
 }
 
-
 constexpr MatrixProductKernel kProductKernel = {RunPanels};
 
 }  // namespace lethe::memory::LETHE_ISA

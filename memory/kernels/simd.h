@@ -90,8 +90,8 @@ inline T Max(Vec<T> v) {
   return max;
 }
 
-/// exp, relative error about 1e-7; arguments below -87 give 0 to float precision, those above 88 anything: softmax takes
-/// scores below their maximum.
+/// exp, relative error about 1e-7; arguments below -87 give 0 to float precision, those above 88 anything: softmax
+/// takes scores below their maximum.
 inline Vec<float> Exp(Vec<float> x) {
   typedef int32_t Bits __attribute__((vector_size(64)));
   const Vec<float> lowest = Broadcast(-87.0f);

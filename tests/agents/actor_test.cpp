@@ -43,7 +43,8 @@ struct Pair {
 
   std::unique_ptr<Actor> MakeActor() const {
     const ActorOptions options{.index = 0, .seed = 3, .first_row = 0, .unroll = run->train.unroll_length};
-    return std::make_unique<Actor>(options, MakeEnvs(*run, 6, envs::Purpose::kTrain, 0), std::make_shared<Policy>(learner->options()));
+    return std::make_unique<Actor>(options, MakeEnvs(*run, 6, envs::Purpose::kTrain, 0),
+                                   std::make_shared<Policy>(learner->options()));
   }
 };
 
@@ -56,7 +57,8 @@ double LargestDifference(const Rollout& r, const Shard& shard) {
     for (int64_t row = 0; row < r.rows; ++row) {
       const auto replayed = shard.Head(row, t);
       const float* acted = &r.head[static_cast<size_t>((t * r.rows + row) * shard.width())];
-      for (size_t k = 0; k < replayed.size(); ++k) worst = std::max(worst, std::abs(static_cast<double>(replayed[k]) - acted[k]));
+      for (size_t k = 0; k < replayed.size(); ++k)
+        worst = std::max(worst, std::abs(static_cast<double>(replayed[k]) - acted[k]));
     }
   }
   return worst;

@@ -15,7 +15,8 @@ namespace {
 
 ConsolidationOptions Options() {
   ConsolidationOptions o;
-  o.tolerance = 0.1, o.alpha_start = 1e-4, o.alpha_min = 1e-6, o.alpha_max = 1e-2, o.alpha_rate = 0.5, o.averaging = 0.9;
+  o.tolerance = 0.1, o.alpha_start = 1e-4, o.alpha_min = 1e-6, o.alpha_max = 1e-2, o.alpha_rate = 0.5,
+  o.averaging = 0.9;
   return o;
 }
 
@@ -86,7 +87,8 @@ TEST(Consolidation, TwoRolloutsOfOneActorAreReplayedInOrder) {
   Optimizer optimizer({}, values.size());
   MemoryPrice price(run->consolidate.price);
   StudentMemory memories;
-  const auto report = ConsolidationUpdate(rollouts, run->consolidate.price, 0, student, values, optimizer, price, memories);
+  const auto report =
+      ConsolidationUpdate(rollouts, run->consolidate.price, 0, student, values, optimizer, price, memories);
   EXPECT_NEAR(report.value_loss, 0, 1e-9) << "the student still is its teacher";
   EXPECT_TRUE(torch::equal(memories.at(0)->Save().at("clock"), rollouts.back().end.memory->Save().at("clock")));
   EXPECT_EQ(memories.at(0)->resident(), rollouts.back().end.memory->resident());

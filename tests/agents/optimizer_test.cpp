@@ -39,7 +39,8 @@ TEST(Optimizer, AdamFollowsItsFormula) {
     for (size_t i = 0; i < 3; ++i) {
       m[i] = o.beta1 * m[i] + (1 - o.beta1) * g[i];
       v[i] = o.beta2 * v[i] + (1 - o.beta2) * g[i] * g[i];
-      want[i] -= o.learning_rate * m[i] / (1 - std::pow(o.beta1, t)) / (std::sqrt(v[i] / (1 - std::pow(o.beta2, t))) + o.epsilon);
+      want[i] -= o.learning_rate * m[i] / (1 - std::pow(o.beta1, t)) /
+                 (std::sqrt(v[i] / (1 - std::pow(o.beta2, t))) + o.epsilon);
       EXPECT_NEAR(parameters[i], want[i], 1e-5) << "step " << t;
     }
   }

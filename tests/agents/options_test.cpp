@@ -54,7 +54,9 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
       {{"curriculum.start=500"}, "curriculum.start: got 500, allowed 0 or 3..200 (env.length_max)"},
       {{"curriculum.start=2"}, "curriculum.start: got 2"},
       {{"env.length_min=50", "env.length_max=20"}, "length_max is 20; allowed: >= length_min, 50"},
-      {{"memory.core=expire_spam"}, "allowed: adaptive_span, compressive, expire_span, gru, lstm, none, transformer_xl; did you mean `expire_span`?"},
+      {{"memory.core=expire_spam"},
+       "allowed: adaptive_span, compressive, expire_span, gru, lstm, none, transformer_xl; did you mean "
+       "`expire_span`?"},
       {{"optimizer.kind=sgd"}, "allowed adam or rmsprop"},
   };
   for (const auto& [assignments, message] : cases) EXPECT_THAT(ErrorOf(assignments), HasSubstr(message));

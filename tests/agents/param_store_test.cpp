@@ -92,7 +92,8 @@ TEST(ThreadsParamStore, BoundHoldsInARace) {
         const Version version = store.Take(n);
         if (version == nullptr) return;
         const int64_t lag = n - version->version;  // update n learns from rollout n
-        for (int64_t seen = worst; lag > seen && !worst.compare_exchange_weak(seen, lag);) {}
+        for (int64_t seen = worst; lag > seen && !worst.compare_exchange_weak(seen, lag);) {
+        }
         done[static_cast<size_t>(a)] = n + 1;
       }
     });

@@ -20,9 +20,8 @@ inline std::unique_ptr<RunOptions> MakeRun(const std::vector<std::string>& assig
 /// a few unrolls. `more` comes on top and must not repeat a key.
 inline std::unique_ptr<RunOptions> MakeTinyRun(const std::vector<std::string>& more = {}) {
   std::vector<std::string> all = {
-      "env.length_max=5",      "memory.dim=16",          "memory.ffn=32",          "memory.heads=2",
-      "memory.span_limit=12",  "memory.ramp=4",          "train.num_envs=8",       "train.unroll_length=8",
-      "log.live_seconds=0",
+      "env.length_max=5", "memory.dim=16",    "memory.ffn=32",         "memory.heads=2",     "memory.span_limit=12",
+      "memory.ramp=4",    "train.num_envs=8", "train.unroll_length=8", "log.live_seconds=0",
   };
   all.insert(all.end(), more.begin(), more.end());
   return MakeRun(all);

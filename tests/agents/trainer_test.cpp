@@ -17,9 +17,10 @@ namespace {
 
 /// Some thousand steps of everything that a checkpoint has to hold: a curriculum that moves, both phases.
 std::vector<std::string> BothPhases(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> all = {"train.max_steps=2500",      "consolidate.max_steps=2500", "consolidate.alpha_start=0.001",
-                                  "curriculum.start=3",        "curriculum.threshold=0",     "curriculum.episodes=40",
-                                  "optimizer.schedule=linear", "log.checkpoint_interval_steps=500"};
+  std::vector<std::string> all = {"train.max_steps=2500",          "consolidate.max_steps=2500",
+                                  "consolidate.alpha_start=0.001", "curriculum.start=3",
+                                  "curriculum.threshold=0",        "curriculum.episodes=40",
+                                  "optimizer.schedule=linear",     "log.checkpoint_interval_steps=500"};
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -136,7 +137,8 @@ TEST(ThreadsTrainer, ConsolidationRunsWithPolicyLag) {
 /// Corridors whose second actor's environments break after some steps.
 class FaultyBatch final : public envs::EnvBatch {
  public:
-  FaultyBatch(std::unique_ptr<envs::EnvBatch> inner, bool is_faulty) : inner_(std::move(inner)), is_faulty_(is_faulty) {}
+  FaultyBatch(std::unique_ptr<envs::EnvBatch> inner, bool is_faulty)
+      : inner_(std::move(inner)), is_faulty_(is_faulty) {}
   void StepRows(int first, int end, const uint8_t* actions, const envs::StepOutput& out) override {
     if (is_faulty_ && ++steps_ == 50) throw std::runtime_error("the door is stuck");
     inner_->StepRows(first, end, actions, out);
@@ -211,7 +213,8 @@ TEST(Trainer, ALossThatIsNotFiniteEndsTraining) {
   Trainer trainer(*run, {});
   std::vector<float> broken = trainer.state().parameters;
   for (const ParameterLayout& part : trainer.layout())
-    if (part.name == "head_bias") broken[static_cast<size_t>(part.offset + part.size - 1)] = std::numeric_limits<float>::infinity();
+    if (part.name == "head_bias")
+      broken[static_cast<size_t>(part.offset + part.size - 1)] = std::numeric_limits<float>::infinity();
   trainer.InitFrom(broken);
   EXPECT_NE(ErrorOf(trainer).find("not finite"), std::string::npos);
 }

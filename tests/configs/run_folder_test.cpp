@@ -124,7 +124,8 @@ TEST(RunFolder, SecondWriterIsRefusedAndReadersAreNot) {
     const RunFolder writer = NewRun(folder / "a");
     const std::string message = tests::MessageFromChild([&] { RunFolder::Open(folder / "a", Access::kWrite); });
     EXPECT_TRUE(message.starts_with((folder / "a") + ": is being written by another process (pid " +
-                                    std::to_string(::getpid()) + " on ")) << message;
+                                    std::to_string(::getpid()) + " on "))
+        << message;
     EXPECT_EQ(MessageOf([&] { RunFolder::Open(folder / "a"); }), "");
     EXPECT_NE(MessageOf([&] { RunFolder::Create(folder / "a"); }), "");
   }

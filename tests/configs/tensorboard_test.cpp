@@ -51,11 +51,16 @@ std::map<uint64_t, std::string> Decode(std::string_view message) {
   while (!message.empty()) {
     const uint64_t key = TakeVarint(message);
     std::string& value = fields[key >> 3];
-    if ((key & 7) == 0) value = std::to_string(TakeVarint(message));
-    else if ((key & 7) == 1) value = TakeText(message, 8);
-    else if ((key & 7) == 2) value = TakeText(message, TakeVarint(message));
-    else if ((key & 7) == 5) value = TakeText(message, 4);
-    else throw std::runtime_error("unknown wire type");
+    if ((key & 7) == 0)
+      value = std::to_string(TakeVarint(message));
+    else if ((key & 7) == 1)
+      value = TakeText(message, 8);
+    else if ((key & 7) == 2)
+      value = TakeText(message, TakeVarint(message));
+    else if ((key & 7) == 5)
+      value = TakeText(message, 4);
+    else
+      throw std::runtime_error("unknown wire type");
   }
   return fields;
 }

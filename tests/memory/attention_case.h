@@ -24,9 +24,9 @@ inline std::vector<Isa> RunnableBuilds() {
 struct AttentionSizes {
   int64_t rows = 3, queries = 5, block = 5, heads = 2, head_dim = 4, positions = 4, longest = 9;
   double span_limit = 14;
-  double age_limit = 14;         ///< largest age of a banked memory
-  double episode_start = 0.15;   ///< probability that a step of the block starts an episode
-  int64_t slack = 0;             ///< unused entries of the bank before, between and behind the rows
+  double age_limit = 14;        ///< largest age of a banked memory
+  double episode_start = 0.15;  ///< probability that a step of the block starts an episode
+  int64_t slack = 0;            ///< unused entries of the bank before, between and behind the rows
   AttentionConstants constants{2, 3, 0, std::numeric_limits<double>::infinity()};
 };
 
@@ -40,7 +40,8 @@ struct AttentionCase {
   /// What gradients flow to, in a fixed order.
   std::vector<torch::Tensor> Leaves() const { return {q, k, v, span, bank.k, bank.v, bank.span, position_keys}; }
   static const std::vector<std::string>& LeafNames() {
-    static const std::vector<std::string> names = {"q", "k", "v", "span", "bank.k", "bank.v", "bank.span", "position_keys"};
+    static const std::vector<std::string> names = {"q",      "k",      "v",         "span",
+                                                   "bank.k", "bank.v", "bank.span", "position_keys"};
     return names;
   }
   void SetLeaves(const std::vector<torch::Tensor>& x) {

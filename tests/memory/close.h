@@ -20,7 +20,8 @@ inline double RelativeError(const torch::Tensor& got, const torch::Tensor& want)
 }
 
 /// Same shape, and RelativeError at most `tolerance`.
-inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, double tolerance, const std::string& what) {
+inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, double tolerance,
+                        const std::string& what) {
   ASSERT_TRUE(got.defined()) << what << " is missing";
   ASSERT_EQ(got.sizes(), want.sizes()) << what;
   EXPECT_LE(RelativeError(got, want), tolerance) << what;

@@ -28,7 +28,8 @@ TEST(HelpText, IsTheSameByEveryWay) {
 
 TEST(HelpText, ListsCommandsAndWhereToBegin) {
   const std::string text = TextOf({"--help"});
-  for (const char* command : {"train", "train-sequence", "eval", "inspect", "envs", "bench", "help options", "--version"})
+  for (const char* command :
+       {"train", "train-sequence", "eval", "inspect", "envs", "bench", "help options", "--version"})
     EXPECT_THAT(text, HasSubstr(command));
   EXPECT_THAT(text, HasSubstr("lethe train configs/corridor_10.yaml"));
 }

@@ -111,14 +111,22 @@ TEST(Includes, DirectionsHoldInEveryFile) {
 
 TEST(Includes, WrongDirectionsAreFound) {
   const std::pair<const char*, const char*> wrong[] = {
-      {"configs/range.h", "envs/spec.h"},     {"configs/options.cpp", "yaml-cpp/yaml.h"},
-      {"envs/corridor.cpp", "torch/torch.h"}, {"envs/grid.h", "memory/core.h"},
-      {"memory/core.h", "configs/options.h"}, {"memory/kernels/simd.h", "envs/spec.h"},
-      {"memory/core.h", "agents/policy.h"},   {"agents/queue.h", "torch/torch.h"},
-      {"agents/policy.h", "tools/train.h"},   {"agents/policy.h", "boost/optional.h"},
-      {"tools/train.cpp", "SDL2/SDL.h"},      {"tests/envs/a_test.cpp", "ATen/ATen.h"},
-      {"tools/train.cpp", "tests/play.h"},    {"tests/tools/a_test.cpp", "tools/train.cpp"},
-      {"envs/grid.h", "../configs/range.h"},  {"examples/plugin/echo.cpp", "configs/options.h"},
+      {"configs/range.h", "envs/spec.h"},
+      {"configs/options.cpp", "yaml-cpp/yaml.h"},
+      {"envs/corridor.cpp", "torch/torch.h"},
+      {"envs/grid.h", "memory/core.h"},
+      {"memory/core.h", "configs/options.h"},
+      {"memory/kernels/simd.h", "envs/spec.h"},
+      {"memory/core.h", "agents/policy.h"},
+      {"agents/queue.h", "torch/torch.h"},
+      {"agents/policy.h", "tools/train.h"},
+      {"agents/policy.h", "boost/optional.h"},
+      {"tools/train.cpp", "SDL2/SDL.h"},
+      {"tests/envs/a_test.cpp", "ATen/ATen.h"},
+      {"tools/train.cpp", "tests/play.h"},
+      {"tests/tools/a_test.cpp", "tools/train.cpp"},
+      {"envs/grid.h", "../configs/range.h"},
+      {"examples/plugin/echo.cpp", "configs/options.h"},
       {"examples/plugin/echo.cpp", "torch/torch.h"},
   };
   for (const auto& [path, included] : wrong) EXPECT_NE(Fault(path, included), "") << path << " " << included;

@@ -173,7 +173,7 @@ TEST(Progress, TerminalIsRedrawnInPlace) {
     progress.Note("below");
   });
   ::unsetenv("NO_COLOR");
-  EXPECT_EQ(text, no_wrap + table + wrap +                       // first update
+  EXPECT_EQ(text, no_wrap + table + wrap +                      // first update
                       up + "note\n" + no_wrap + table + wrap +  // note
                       up + no_wrap + again + wrap +             // second update
                       "below\n");
