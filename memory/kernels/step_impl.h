@@ -77,7 +77,8 @@ inline void NormRow(const float* x, const float* weight, const float* bias, int6
   for (int64_t d = 0; d < whole; d += kLanes<float>) squares += (Load(x + d) - mean) * (Load(x + d) - mean);
   float square = Sum<float>(squares);
   for (int64_t d = whole; d < dim; ++d) square += (x[d] - mean) * (x[d] - mean);
-  const float scale = 1 / __builtin_sqrtf(square / static_cast<float>(dim) + 1e-5f);
+  const float scale =
+      static_cast<float>(1 / __builtin_sqrt(static_cast<double>(square) / static_cast<double>(dim) + 1e-5));
   for (int64_t d = 0; d < whole; d += kLanes<float>)
     Store(y + d, (Load(x + d) - mean) * scale * Load(weight + d) + Load(bias + d));
   for (int64_t d = whole; d < dim; ++d) y[d] = (x[d] - mean) * scale * weight[d] + bias[d];
