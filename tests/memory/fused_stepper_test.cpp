@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <typeinfo>
 
 #include "memory/banked_stepper.h"
 #include "memory/check.h"
@@ -244,6 +245,16 @@ TEST(FusedStepperChoice, KnowsWhatItCannotStep) {
   ExpireSpan shortened{SmallOptions()};
   shortened.SetShortening(0.5);
   EXPECT_FALSE(CanFuse(shortened));
+}
+
+TEST(FusedStepperChoice, IsMadeWhereverItCanStep) {
+  for (const torch::Dtype dtype : {torch::kFloat, torch::kDouble}) {
+    const ExpireSpan core = RandomMemory(SmallOptions(), 11, dtype);
+    const auto state = Mine(core.Start(2));
+    const auto made = MakeStepper(core, state, 4), operators = MakeOperatorStepper(core, state, 4);
+    const Stepper &chosen = *made, &in_operators = *operators;
+    EXPECT_EQ(typeid(chosen) == typeid(in_operators), !CanFuse(core)) << dtype;
+  }
 }
 
 }  // namespace
