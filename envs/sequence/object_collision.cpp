@@ -13,21 +13,22 @@ namespace {
 
 constexpr const char* kObjectCollisionRules = R"(Remember where particles of two colours met last.
 
-Two particles, 0 and 1, fly through a grid of 16 x 16 cells and change their colours now and then. Every frame ends with
-a question: in which quarter of the grid did a particle 0 of colour a and a particle 1 of colour b meet last?
+Two particles, 0 and 1, fly through a grid of G x G cells (`grid`, 16) and change among C colours (`colours`, 5) now and
+then. Every frame ends with a question: in which quarter of the grid did a particle 0 of colour a and a particle 1 of
+colour b meet last?
 
-**Start.** Positions uniform in [0, 15] on both axes (row, column), velocities normal with mean 0 and standard deviation
-0.5 per axis, colours uniform in 0 .. 4.
+**Start.** Positions uniform in [0, G - 1] on both axes (row, column), velocities normal with mean 0 and standard
+deviation 0.5 per axis, colours uniform in 0 .. C - 1.
 
 **One frame.**
-1. For particle 0, then 1: while position + velocity is not strictly inside (0, 15) on both axes, both components of its
-   velocity are drawn again; position += velocity; with probability 0.05 its colour becomes uniform in 0 .. 4.
+1. For particle 0, then 1: while position + velocity is not strictly inside (0, G - 1) on both axes, both components of
+   its velocity are drawn again; position += velocity; with probability 0.05 its colour becomes uniform in 0 .. C - 1.
 2. The cell of a particle is its position rounded to the nearest integers. If both are in one cell, this cell is recorded
    for the ordered pair (colour 0, colour 1) in place of an older one. Nothing else happens on contact.
 3. The question (a, b): with probability 0.4, if any pair has met, the easy pair; else two independent uniform colours.
    The easy pair, by `easy_pair`: `current`, the present colours of the particles; `last`, the pair that met latest.
 4. Tokens: row, 16 + column, 32 + colour of particle 0, the same of particle 1, 37 + a, 37 + b. The label of the last
-   token is 1 + 2 [row >= 8] + [column >= 8] of the recorded cell, or 0, not scored, if the pair never met; the other
+   token is 1 + 2 [row >= G / 2] + [column >= G / 2] of the recorded cell, or 0, not scored, if the pair never met; the other
    seven have label 0.
 
 **Stream.** One uninterrupted stream per split of `train_frames`, `valid_frames`, `test_frames` frames, cut into rows as
@@ -35,15 +36,17 @@ the file of CharLM is. Memory begins only at the start of a row; training passes
 
 **Score.** error on scored labels; by chance 0.75.
 
-**Memory needed.** Pairs meet every 244 frames (1,950 tokens). Of a question `current`, the meeting lies 7,000 frames
-back in the median and 48,000 at the 99th percentile; a memory of at most 25 cells answers all.
+**Memory needed.** With G = 16 and C = 5, pairs meet every 244 frames (1,950 tokens). Of a question `current`, the meeting lies 7,000 frames
+back in the median and 48,000 at the 99th percentile; a memory of at most C * C cells answers all. Small grids with few
+colours are the same task at another pace: with G = 4 particles meet about every 14 frames.
 
 **Source.** Sukhbaatar et al., arXiv:2105.06548. `current` is what the published generator does (published errors come
-with it), `last` what the paper describes.
+with it), `last` what the paper describes. Other sizes than 16 and 5 are ours.
 )";
 
 struct ObjectCollisionParams {
   std::string easy_pair = "current";
+  int64_t grid = kCollisionGrid, colours = kCollisionColours;
   int64_t train_frames = 50'000'000;
   int64_t valid_frames = 5'000'000;
   int64_t test_frames = 5'000'000;
@@ -52,6 +55,8 @@ struct ObjectCollisionParams {
   void Visit(V& v) {
     const configs::Range frames{1, 4'000'000'000};  // their number is part of a random key of 32 bits
     v("easy_pair", easy_pair, configs::OneOf{{"current", "last"}}, "the pair that easy questions ask about");
+    v("grid", grid, configs::Range{2, kCollisionGrid}, "cells along a side");
+    v("colours", colours, configs::Range{1, kCollisionColours}, "colours of the particles");
     v("train_frames", train_frames, frames, "frames of the train split, 8 tokens each");
     v("valid_frames", valid_frames, frames, "frames of the valid split");
     v("test_frames", test_frames, frames, "frames of the test split");
@@ -68,24 +73,27 @@ constexpr uint32_t Threshold(double probability) { return static_cast<uint32_t>(
 /// The particles and what they left behind.
 class World {
  public:
-  explicit World(Stream random) {
+  World(const ObjectCollisionParams& params, Stream random)
+      : last_cell_(static_cast<double>(params.grid - 1)),
+        colours_(static_cast<uint32_t>(params.colours)),
+        asks_latest_(params.easy_pair == "last"),
+        record_(static_cast<int>(params.grid)) {
     for (size_t particle = 0; particle < 2; ++particle) {
-      for (double& coordinate : frame_.position[particle]) coordinate = 15 * random.Uniform();
+      for (double& coordinate : frame_.position[particle]) coordinate = last_cell_ * random.Uniform();
       DrawVelocity(particle, random);
       frame_.colour[particle] = DrawColour(random);
     }
   }
 
-  void Advance(bool asks_latest, Stream random) {
+  void Advance(Stream random) {
     for (size_t particle = 0; particle < 2; ++particle) Move(particle, random);
     record_.See(frame_);
     const bool easy = random.Next() < Threshold(0.4);
     if (easy && record_.has_any()) {
-      frame_.question = asks_latest ? record_.latest() : frame_.colour;
+      frame_.question = asks_latest_ ? record_.latest() : frame_.colour;
     } else {
-      const uint32_t pair = random.Below(kCollisionColours * kCollisionColours);
-      frame_.question = {static_cast<uint8_t>(pair / kCollisionColours),
-                         static_cast<uint8_t>(pair % kCollisionColours)};
+      const uint32_t pair = random.Below(colours_ * colours_);
+      frame_.question = {static_cast<uint8_t>(pair / colours_), static_cast<uint8_t>(pair % colours_)};
     }
   }
 
@@ -93,7 +101,7 @@ class World {
   uint8_t label() const { return record_.LabelOf(frame_.question); }
 
  private:
-  static uint8_t DrawColour(Stream& random) { return static_cast<uint8_t>(random.Below(kCollisionColours)); }
+  uint8_t DrawColour(Stream& random) const { return static_cast<uint8_t>(random.Below(colours_)); }
 
   void DrawVelocity(size_t particle, Stream& random) {
     for (double& component : velocity_[particle]) component = 0.5 * DrawNormal(random);
@@ -102,7 +110,7 @@ class World {
   bool StaysInside(size_t particle) const {
     const auto& [row, column] = frame_.position[particle];
     const double next_row = row + velocity_[particle][0], next_column = column + velocity_[particle][1];
-    return next_row > 0 && next_row < 15 && next_column > 0 && next_column < 15;
+    return next_row > 0 && next_row < last_cell_ && next_column > 0 && next_column < last_cell_;
   }
 
   void Move(size_t particle, Stream& random) {
@@ -111,6 +119,9 @@ class World {
     if (random.Next() < Threshold(0.05)) frame_.colour[particle] = DrawColour(random);
   }
 
+  double last_cell_;
+  uint32_t colours_;
+  bool asks_latest_;
   CollisionFrame frame_{};
   std::array<std::array<double, 2>, 2> velocity_{};
   CrossingRecord record_;
@@ -126,7 +137,6 @@ class ObjectCollision final : public SequenceStream {
   ObjectCollision(const Params& params, const StreamOptions& options)
       : params_(params),
         options_(options),
-        asks_latest_(params.easy_pair == "last"),
         cursor_(Row(0).count * kFrameTokens, options.steps, options.split == Split::kTrain) {
     CheckLength();
     spec_ = {.family = kFamily,
@@ -181,7 +191,7 @@ class ObjectCollision final : public SequenceStream {
   }
 
   void FindStarts() {
-    World world(SplitStream(options_.seed, options_.split, 0));
+    World world(params_, SplitStream(options_.seed, options_.split, 0));
     int64_t frame = 0;
     for (int row = 0; row < options_.rows; ++row) {
       for (const int64_t first = Row(row).first; frame < first; ++frame) Advance(world, frame);
@@ -192,7 +202,7 @@ class ObjectCollision final : public SequenceStream {
 
   // Frame 0 has the number 1; 0 is the start.
   void Advance(World& world, int64_t frame) const {
-    world.Advance(asks_latest_, SplitStream(options_.seed, options_.split, static_cast<uint32_t>(frame) + 1));
+    world.Advance(SplitStream(options_.seed, options_.split, static_cast<uint32_t>(frame) + 1));
   }
 
   void WriteRow(int row, int64_t place, const TokenBlock& out) {
@@ -218,13 +228,13 @@ class ObjectCollision final : public SequenceStream {
   Json OwnIdentity() const {
     Json identity = Identity(spec_, options_);
     identity["easy_pair"] = params_.easy_pair;
+    identity["grid"] = params_.grid, identity["colours"] = params_.colours;
     identity["frames"] = frames();
     return identity;
   }
 
   Params params_;
   StreamOptions options_;
-  bool asks_latest_;
   SequenceSpec spec_;
   BlockCursor cursor_;
   std::vector<World> starts_;  // of every row

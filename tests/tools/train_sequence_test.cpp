@@ -266,7 +266,7 @@ TEST(TrainSequenceCommand, CommittedConfigsCanBeRead) {
     EXPECT_NO_THROW(options->memory.options->Ramp());
     ++files;
   }
-  EXPECT_EQ(files, 11);
+  EXPECT_EQ(files, 12);
 }
 
 TEST(TrainSequenceCommand, HelpListsTheOptionsOfATask) {

@@ -33,7 +33,7 @@ struct Facts {
   std::vector<int64_t> ages;  // of asked crossings, in frames
 };
 
-Facts Read(const Row& row) {
+Facts Read(const Row& row, int grid = 16) {
   struct Crossing {
     int label = 0;
     int64_t frame = 0;
@@ -49,7 +49,7 @@ Facts Read(const Row& row) {
     if (token[0] == token[3] && token[1] == token[4]) {
       ++facts.crossings;
       latest = colours;
-      record[colours] = {1 + 2 * (token[0] >= 8) + (token[1] - 16 >= 8), frame};
+      record[colours] = {1 + 2 * (token[0] >= grid / 2) + (token[1] - 16 >= grid / 2), frame};
     }
     facts.questions_of_present_colours += asked == colours;
     facts.questions_of_latest_crossing += asked == latest;
@@ -76,6 +76,23 @@ TEST(ObjectCollision, TokensAndLabelsFollowTheRules) {
   EXPECT_EQ(outside, 0);
   EXPECT_EQ(scored_elsewhere, 0);
   EXPECT_EQ(Read(row).wrong_labels, 0);
+}
+
+TEST(ObjectCollision, SmallGridsFollowTheSameRules) {
+  const auto stream = MakeStream("ObjectCollision-Last-v0", {.steps = 100'000 * kFrameTokens},
+                                 {{"train_frames", 100'000}, {"grid", 5}, {"colours", 3}});
+  const Row row = ReadRows(*stream, 1)[0];
+  const int lo[] = {0, 16, 32, 0, 16, 32, 37, 37}, hi[] = {4, 20, 34, 4, 20, 34, 39, 39};
+  std::map<int, std::pair<int, int>> seen;
+  for (size_t i = 0; i < row.tokens.size(); ++i) {
+    auto [at, is_new] = seen.try_emplace(static_cast<int>(i % 8), row.tokens[i], row.tokens[i]);
+    at->second = {std::min<int>(at->second.first, row.tokens[i]), std::max<int>(at->second.second, row.tokens[i])};
+  }
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(seen[i], std::pair(lo[i], hi[i])) << "token " << i;
+  const Facts facts = Read(row, 5);
+  EXPECT_EQ(facts.wrong_labels, 0);
+  EXPECT_GT(facts.crossings, 3000) << "far more than in a large grid";
+  EXPECT_NEAR(static_cast<double>(facts.questions_of_latest_crossing) / 100'000, 0.4 + 0.6 / 9, 0.01);
 }
 
 TEST(ObjectCollision, RatesAreThoseOfThePublishedGenerator) {
