@@ -17,8 +17,8 @@ template <class T>
 inline constexpr T kLowest = static_cast<T>(-__builtin_huge_val());
 
 /// What every row and head of a call shares: positions as rows, in the type that computes.
-template <class S>
-inline void LoadPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void LoadPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, V>& w) {
   for (int64_t i = 0; i < a.positions; ++i)
     for (int64_t d = 0; d < w.dims; ++d)
       w.position_rows[i * w.dims + d] = d < a.head_dim ? Real(a.position_keys[d * a.positions + i]) : ComputeType<S>(0);
@@ -29,36 +29,37 @@ inline ComputeType<S> Scale(const ExpireAttentionArgs<S>& a) {
   return static_cast<ComputeType<S>>(1 / __builtin_sqrt(static_cast<double>(a.head_dim)));
 }
 
-template <class S>
-inline void LoadQueries(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void LoadQueries(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   LoadPanels(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w,
              w.q_panels);
   PositionScores(a, w);
 }
 
 /// The largest seen score of every query of a panel so far; rescales what was summed with the old one.
-template <class T>
-inline void RaiseTop(const Tile& tile, int64_t panel, Work<T>& w) {
+template <class T, int V>
+inline void RaiseTop(const Tile& tile, int64_t panel, Work<T, V>& w) {
   constexpr int64_t lanes = kLanes<T>;
-  T* top = w.top + panel * kPanel<T>;
-  for (int64_t v = 0; v < 2; ++v) {
+  T* top = w.top + panel * kPanel<T, V>;
+  const MaskRows<T> masks = MasksOf(tile, panel, w);
+  for (int64_t v = 0; v < V; ++v) {
     const Vec<T> before = Load(top + v * lanes);
     Vec<T> now = before;
     for (int64_t g = 0; g < tile.groups; ++g) {
       if (!tile.group[g].SeenBy(panel)) continue;
       const bool full = tile.group[g].FullFor(panel);
       for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
-        Vec<T> s = Load(w.scores + i * kPanel<T> + v * lanes);
-        if (!full) s = Load(w.mask + i * kPanel<T> + v * lanes) > T(0) ? s : Broadcast(kLowest<T>);
+        Vec<T> s = Load(w.scores + i * kPanel<T, V> + v * lanes);
+        if (!full) s = Load(masks[i] + v * lanes) > T(0) ? s : Broadcast(kLowest<T>);
         now = s > now ? s : now;
       }
     }
     Store(top + v * lanes, now);
     if (Max<T>(now > before ? Broadcast(T(1)) : Vec<T>{}) == 0) continue;
     const Vec<T> factor = Exp(before - (now == kLowest<T> ? Vec<T>{} : now));
-    T* out = w.out_panels + panel * w.dims * kPanel<T> + v * lanes;
-    for (int64_t d = 0; d < w.dims; ++d) Store(out + d * kPanel<T>, Load(out + d * kPanel<T>) * factor);
-    T *sum = w.sum + panel * kPanel<T> + v * lanes, *plain = w.plain + panel * kPanel<T> + v * lanes;
+    T* out = w.out_panels + panel * w.dims * kPanel<T, V> + v * lanes;
+    for (int64_t d = 0; d < w.dims; ++d) Store(out + d * kPanel<T, V>, Load(out + d * kPanel<T, V>) * factor);
+    T *sum = w.sum + panel * kPanel<T, V> + v * lanes, *plain = w.plain + panel * kPanel<T, V> + v * lanes;
     Store(sum, Load(sum) * factor), Store(plain, Load(plain) * factor);
   }
 }
@@ -83,19 +84,20 @@ inline Vec<T> LoadTop(const T* top) {
 }
 
 /// Scores of a tile and a panel become weights, in place; their sums grow.
-template <class T>
-inline void Weigh(const Tile& tile, int64_t panel, bool drops, Work<T>& w) {
+template <class T, int V>
+inline void Weigh(const Tile& tile, int64_t panel, bool drops, Work<T, V>& w) {
   constexpr int64_t lanes = kLanes<T>;
-  for (int64_t v = 0; v < 2; ++v) {
-    T *sum_at = w.sum + panel * kPanel<T> + v * lanes, *plain_at = w.plain + panel * kPanel<T> + v * lanes;
-    const Vec<T> top = LoadTop(w.top + panel * kPanel<T> + v * lanes);
+  const MaskRows<T> masks = MasksOf(tile, panel, w);
+  for (int64_t v = 0; v < V; ++v) {
+    T *sum_at = w.sum + panel * kPanel<T, V> + v * lanes, *plain_at = w.plain + panel * kPanel<T, V> + v * lanes;
+    const Vec<T> top = LoadTop(w.top + panel * kPanel<T, V> + v * lanes);
     Vec<T> sum = Load(sum_at), plain = Load(plain_at), m;
     for (int64_t g = 0; g < tile.groups; ++g) {
       if (!tile.group[g].SeenBy(panel)) continue;
       const bool full = tile.group[g].FullFor(panel);
       for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
-        const int64_t at = i * kPanel<T> + v * lanes;
-        const Vec<T> e = Weight(Load(w.scores + at), top, full, w.mask + at, &m);
+        const int64_t at = i * kPanel<T, V> + v * lanes;
+        const Vec<T> e = Weight(Load(w.scores + at), top, full, masks[i] + v * lanes, &m);
         const Vec<T> p = full ? e : m * e;
         sum += p;
         plain += e;
@@ -107,70 +109,72 @@ inline void Weigh(const Tile& tile, int64_t panel, bool drops, Work<T>& w) {
 }
 
 /// Masks, and what dropout keeps, of the groups that a panel sees.
-template <class S>
+template <class S, int V>
 inline void FillMasks(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, int64_t panel,
-                      Work<ComputeType<S>>& w) {
+                      Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
-  const bool drops = a.dropout_seed != 0 && a.dropout > 0;
+  const bool drops = a.dropout_seed != 0 && a.dropout > 0, is_new = !w.keeps_masks || head == 0;
+  const MaskRows<T> masks = MasksOf(tile, panel, w);
   for (int64_t g = 0; g < tile.groups; ++g) {
     if (!tile.group[g].SeenBy(panel)) continue;
-    const int64_t key = tile.first_key + g * kGroup, at = g * kGroup * kPanel<T>;
-    if (!tile.group[g].FullFor(panel)) FillMask(a, w.plan.keys + key, panel, w.mask + at);
-    if (drops) FillKeep(a, row, head, key, panel, w.keep + at);
+    const int64_t key = tile.first_key + g * kGroup, at = g * kGroup * kPanel<T, V>;
+    if (is_new && !tile.group[g].FullFor(panel)) FillMask<V>(a, w.plan.keys + key, panel, g, masks);
+    if (drops) FillKeep<V>(a, row, head, key, panel, w.keep + at);
   }
 }
 
-template <class S>
+template <class S, int V>
 inline void ForwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
-                        Work<ComputeType<S>>& w) {
+                        Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   LoadTile(a, row, head, tile, w);
   for (int64_t panel = 0; panel < w.panels; ++panel) {
     FillMasks(a, row, head, tile, panel, w);
-    Scores(a, tile, panel, w, w.scores, kPanel<T>);
+    Scores(a, tile, panel, w, w.scores, kPanel<T, V>);
     RaiseTop(tile, panel, w);
     Weigh(tile, panel, a.dropout_seed != 0 && a.dropout > 0, w);
     ForRuns(tile, panel, [&](int64_t g, int64_t groups) {
-      Product(a.head_dim, kPanel<T>, groups * kGroup, w.v + g * kGroup * w.dims, 1, w.dims,
-              w.scores + g * kGroup * kPanel<T>, kPanel<T>, w.out_panels + panel * w.dims * kPanel<T>, kPanel<T>, true);
+      Product(a.head_dim, kPanel<T, V>, groups * kGroup, w.v + g * kGroup * w.dims, 1, w.dims,
+              w.scores + g * kGroup * kPanel<T, V>, kPanel<T, V>, w.out_panels + panel * w.dims * kPanel<T, V>,
+              kPanel<T, V>, true);
     });
   }
 }
 
 /// p of every query and key, for those who want to look: scores once more, now that their sums are known.
-template <class S>
-inline void WriteWeights(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void WriteWeights(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   const int64_t at = (row * a.heads + head) * a.queries;
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
-    MakeTile<T>(w.plan, n, a.queries, tile);
+    MakeTile<T, V>(w.plan, n, a.queries, tile);
     LoadTile(a, row, head, tile, w);
     for (int64_t panel = 0; panel < w.panels; ++panel) {
       FillMasks(a, row, head, tile, panel, w);
-      Scores(a, tile, panel, w, w.scores, kPanel<T>);
+      Scores(a, tile, panel, w, w.scores, kPanel<T, V>);
       Weigh(tile, panel, false, w);
       for (int64_t i = 0; i < tile.groups * kGroup; ++i) {
         const Key& key = w.plan.keys[n + i];
         const int64_t column =
             key.index >= 0 ? key.index - a.bank_begin[row] : a.weights_stride - a.block_keys - 1 - key.index;
-        for (int64_t t = MaxOf(key.from, panel * kPanel<T>); t < Min(key.to, (panel + 1) * kPanel<T>); ++t)
+        for (int64_t t = MaxOf(key.from, panel * kPanel<T, V>); t < Min(key.to, (panel + 1) * kPanel<T, V>); ++t)
           Set(a.weights[(at + t) * a.weights_stride + column],
-              w.scores[i * kPanel<T> + t % kPanel<T>] / a.normaliser[at + t]);
+              w.scores[i * kPanel<T, V> + t % kPanel<T, V>] / a.normaliser[at + t]);
       }
     }
   }
 }
 
-template <class S>
-inline void ForwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void ForwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   LoadQueries(a, row, head, w);
-  Zero(w.out_panels, w.panels * w.dims * kPanel<T>);
-  for (int64_t i = 0; i < w.panels * kPanel<T>; ++i) w.top[i] = kLowest<T>, w.sum[i] = 0, w.plain[i] = 0;
+  Zero(w.out_panels, w.panels * w.dims * kPanel<T, V>);
+  for (int64_t i = 0; i < w.panels * kPanel<T, V>; ++i) w.top[i] = kLowest<T>, w.sum[i] = 0, w.plain[i] = 0;
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
-    MakeTile<T>(w.plan, n, a.queries, tile);
+    MakeTile<T, V>(w.plan, n, a.queries, tile);
     ForwardTile(a, row, head, tile, w);
   }
   const int64_t at = (row * a.heads + head) * a.queries;
@@ -194,10 +198,9 @@ inline int64_t LongestRow(const ExpireAttentionArgs<S>& a, int64_t first, int64_
   return longest + a.block_keys;
 }
 
-template <class S>
-void Forward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch) {
-  if (IsStep(a)) return ForwardStep(a, first, end, LongestRow(a, first, end), scratch);
-  Work<ComputeType<S>> w;
+template <class S, int V>
+inline void ForwardRows(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch) {
+  Work<ComputeType<S>, V> w;
   Carve(a, LongestRow(a, first, end), false, scratch, w);
   LoadPositions(a, w);
   for (int64_t row = first; row < end; ++row) {
@@ -211,24 +214,25 @@ void Forward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* 
 /// Scores and dL/dp of a group become p and dL/ds, in place. With e = exp(s - max) / normaliser and g = dL/dp:
 /// dL/ds = p (g - delta) - epsilon e delta,  dL/dm = e (g - delta),  delta = sum of p g = out . dL/dout.
 /// Returns in `ramp`, per key, the sum of dL/dm over the queries on its ramp.
-template <class S>
+template <class S, int V>
 inline void BackwardGroup(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t g, int64_t panel,
-                          Work<ComputeType<S>>& w, double* ramp) {
+                          Work<ComputeType<S>, V>& w, double* ramp) {
   using T = ComputeType<S>;
   constexpr int64_t lanes = kLanes<T>;
   const bool full = tile.group[g].FullFor(panel), drops = a.dropout_seed != 0 && a.dropout > 0;
   const T epsilon = static_cast<T>(a.epsilon);
-  const int64_t t0 = panel * kPanel<T>;
+  const MaskRows<T> masks = MasksOf(tile, panel, w);
+  const int64_t t0 = panel * kPanel<T, V>;
   for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
     const Key& key = w.plan.keys[tile.first_key + i];
-    const bool fades = !full && key.fade < t0 + kPanel<T> && key.gone > t0;
-    for (int64_t v = 0; v < 2; ++v) {
-      const int64_t t = t0 + v * lanes, at = i * w.line + t, mask_at = i * kPanel<T> + v * lanes;
+    const bool fades = !full && key.fade < t0 + kPanel<T, V> && key.gone > t0;
+    for (int64_t v = 0; v < V; ++v) {
+      const int64_t t = t0 + v * lanes, at = i * w.line + t, keep_at = i * kPanel<T, V> + v * lanes;
       Vec<T> m;
-      const Vec<T> e = Weight(Load(w.scores + at), Load(w.top + t), full, w.mask + mask_at, &m) * Load(w.sum + t);
+      const Vec<T> e = Weight(Load(w.scores + at), Load(w.top + t), full, masks[i] + v * lanes, &m) * Load(w.sum + t);
       const Vec<T> p = full ? e : m * e, delta = Load(w.delta + t);
       Vec<T> grad = Load(w.grad_scores + at), kept = p;
-      if (drops) grad *= Load(w.keep + mask_at), kept *= Load(w.keep + mask_at);
+      if (drops) grad *= Load(w.keep + keep_at), kept *= Load(w.keep + keep_at);
       const Vec<T> difference = grad - delta;
       Store(w.scores + at, kept);
       Store(w.grad_scores + at, epsilon == 0 ? p * difference : p * difference - epsilon * e * delta);
@@ -241,41 +245,41 @@ inline void BackwardGroup(const ExpireAttentionArgs<S>& a, const Tile& tile, int
 }
 
 /// What a tile's scores give to the near positions.
-template <class T>
-inline void StoreNear(const Tile& tile, int64_t g, int64_t panel, int64_t positions, Work<T>& w) {
+template <class T, int V>
+inline void StoreNear(const Tile& tile, int64_t g, int64_t panel, int64_t positions, Work<T, V>& w) {
   for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
-    T* to = NearRow(w.plan.keys[tile.first_key + i], panel, positions, w.grad_near);
-    const T* from = w.grad_scores + i * w.line + panel * kPanel<T>;
-    for (int64_t l = 0; to != nullptr && l < kPanel<T>; ++l) to[l] = from[l];
+    T* to = NearRow<V>(w.plan.keys[tile.first_key + i], panel, positions, w.grad_near);
+    const T* from = w.grad_scores + i * w.line + panel * kPanel<T, V>;
+    for (int64_t l = 0; to != nullptr && l < kPanel<T, V>; ++l) to[l] = from[l];
   }
 }
 
-template <class S>
+template <class S, int V>
 inline void BackwardPanel(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, int64_t panel,
-                          Work<ComputeType<S>>& w, double* ramp) {
+                          Work<ComputeType<S>, V>& w, double* ramp) {
   using T = ComputeType<S>;
-  const int64_t t0 = panel * kPanel<T>;
+  const int64_t t0 = panel * kPanel<T, V>;
   FillMasks(a, row, head, tile, panel, w);
   Scores(a, tile, panel, w, w.scores + t0, w.line);
   for (int64_t g = 0; g < tile.groups; ++g) {
     if (!tile.group[g].SeenBy(panel)) continue;
-    Product(kGroup, kPanel<T>, a.head_dim, w.v + g * kGroup * w.dims, w.dims, 1,
-            w.grad_out_panels + panel * w.dims * kPanel<T>, kPanel<T>, w.grad_scores + g * kGroup * w.line + t0, w.line,
-            false);
+    Product(kGroup, kPanel<T, V>, a.head_dim, w.v + g * kGroup * w.dims, w.dims, 1,
+            w.grad_out_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, w.grad_scores + g * kGroup * w.line + t0,
+            w.line, false);
     BackwardGroup(a, tile, g, panel, w, ramp);
     if (a.positions > 0) StoreNear(tile, g, panel, a.positions, w);
   }
   ForRuns(tile, panel, [&](int64_t g, int64_t groups) {
-    Product(a.head_dim, kPanel<T>, groups * kGroup, w.k + g * kGroup * w.dims, 1, w.dims,
-            w.grad_scores + g * kGroup * w.line + t0, w.line, w.grad_q_panels + panel * w.dims * kPanel<T>, kPanel<T>,
-            true);
+    Product(a.head_dim, kPanel<T, V>, groups * kGroup, w.k + g * kGroup * w.dims, 1, w.dims,
+            w.grad_scores + g * kGroup * w.line + t0, w.line, w.grad_q_panels + panel * w.dims * kPanel<T, V>,
+            kPanel<T, V>, true);
   });
 }
 
 /// Writes a tile's gradients of keys, values and spans to where they belong.
-template <class S>
+template <class S, int V>
 inline void StoreTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
-                      const Work<ComputeType<S>>& w, const double* ramp) {
+                      const Work<ComputeType<S>, V>& w, const double* ramp) {
   const int64_t offset = head * a.head_dim, stride = a.heads * a.head_dim;
   for (int64_t i = 0; i < tile.groups * kGroup && tile.first_key + i < w.plan.size; ++i) {
     const Key& key = w.plan.keys[tile.first_key + i];
@@ -292,15 +296,15 @@ inline void StoreTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head
   }
 }
 
-template <class S>
+template <class S, int V>
 inline void BackwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
-                         Work<ComputeType<S>>& w) {
+                         Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   double ramp[kTileKeys] = {};
   LoadTile(a, row, head, tile, w);
   for (int64_t panel = 0; panel < w.panels; ++panel) BackwardPanel(a, row, head, tile, panel, w, ramp);
   for (int64_t g = 0; g < tile.groups; ++g) {
-    const int64_t from = tile.group[g].first * kPanel<T>, queries = tile.group[g].end * kPanel<T> - from,
+    const int64_t from = tile.group[g].first * kPanel<T, V>, queries = tile.group[g].end * kPanel<T, V> - from,
                   at = g * kGroup * w.line + from;
     Product(kGroup, w.dims, queries, w.grad_scores + at, w.line, 1, w.q_rows + from * w.dims, w.dims,
             w.grad_k + g * kGroup * w.dims, w.dims, false);
@@ -310,29 +314,29 @@ inline void BackwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
   StoreTile(a, row, head, tile, w, ramp);
 }
 
-template <class S>
-inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   for (int64_t panel = 0; panel < w.panels; ++panel) {
-    T* grad = w.grad_near + panel * (a.positions + kPanel<T>)*kPanel<T>;
-    Unskew(a.positions, grad);
-    Product(a.head_dim, kPanel<T>, a.positions, w.position_rows, 1, w.dims, grad, kPanel<T>,
-            w.grad_q_panels + panel * w.dims * kPanel<T>, kPanel<T>, true);
-    Product(a.positions, w.dims, kPanel<T>, grad, kPanel<T>, 1, w.q_rows + panel * kPanel<T> * w.dims, w.dims,
+    T* grad = w.grad_near + panel * (a.positions + kPanel<T, V>)*kPanel<T, V>;
+    Unskew<T, V>(a.positions, grad);
+    Product(a.head_dim, kPanel<T, V>, a.positions, w.position_rows, 1, w.dims, grad, kPanel<T, V>,
+            w.grad_q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, true);
+    Product(a.positions, w.dims, kPanel<T, V>, grad, kPanel<T, V>, 1, w.q_rows + panel * kPanel<T, V> * w.dims, w.dims,
             w.grad_position_rows, w.dims, true);
   }
 }
 
 /// Output, its gradient, and what the forward pass left of every query's softmax.
-template <class S>
-inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   const int64_t stride = a.heads * a.head_dim, offset = (row * a.queries * a.heads + head) * a.head_dim,
                 at = (row * a.heads + head) * a.queries;
   LoadPanels(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_panels);
   LoadRows(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_rows);
   LoadRows(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_rows);
-  for (int64_t t = 0; t < w.panels * kPanel<T>; ++t) {
+  for (int64_t t = 0; t < w.panels * kPanel<T, V>; ++t) {
     w.top[t] = w.sum[t] = w.delta[t] = 0;
     if (t >= a.queries) continue;
     w.top[t] = a.max_score[at + t];
@@ -342,16 +346,16 @@ inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t hea
   }
 }
 
-template <class S>
-inline void BackwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void BackwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   LoadQueries(a, row, head, w);
   LoadOutput(a, row, head, w);
-  Zero(w.grad_q_panels, w.panels * w.dims * kPanel<T>);
-  if (a.positions > 0) Zero(w.grad_near, w.panels * (a.positions + kPanel<T>)*kPanel<T>);
+  Zero(w.grad_q_panels, w.panels * w.dims * kPanel<T, V>);
+  if (a.positions > 0) Zero(w.grad_near, w.panels * (a.positions + kPanel<T, V>)*kPanel<T, V>);
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
-    MakeTile<T>(w.plan, n, a.queries, tile);
+    MakeTile<T, V>(w.plan, n, a.queries, tile);
     BackwardTile(a, row, head, tile, w);
   }
   if (a.positions > 0) BackwardPositions(a, w);
@@ -362,10 +366,10 @@ inline void BackwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
                    [&](int64_t t, int64_t d, T x) { Set(grad_q[t * stride + d], x * scale); });
 }
 
-template <class S>
-void Backward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch,
-              ComputeType<S>* grad_position_keys) {
-  Work<ComputeType<S>> w;
+template <class S, int V>
+inline void BackwardRows(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch,
+                         ComputeType<S>* grad_position_keys) {
+  Work<ComputeType<S>, V> w;
   Carve(a, LongestRow(a, first, end), true, scratch, w);
   LoadPositions(a, w);
   Zero(w.grad_position_rows, a.positions * w.dims);
@@ -379,6 +383,26 @@ void Backward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void*
       grad_position_keys[d * a.positions + i] += w.grad_position_rows[i * w.dims + d];
 }
 
+/// Unrolls of an agent are this short; blocks of text are not.
+template <class S>
+inline bool HasFewQueries(const ExpireAttentionArgs<S>& a) {
+  return a.queries <= 72;
+}
+
+template <class S>
+void Forward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch) {
+  if (IsStep(a)) return ForwardStep(a, first, end, LongestRow(a, first, end), scratch);
+  if (HasFewQueries(a)) return ForwardRows<S, 1>(a, first, end, scratch);
+  ForwardRows<S, 2>(a, first, end, scratch);
+}
+
+template <class S>
+void Backward(const ExpireAttentionArgs<S>& a, int64_t first, int64_t end, void* scratch,
+              ComputeType<S>* grad_position_keys) {
+  if (HasFewQueries(a)) return BackwardRows<S, 1>(a, first, end, scratch, grad_position_keys);
+  BackwardRows<S, 2>(a, first, end, scratch, grad_position_keys);
+}
+
 template <class S>
 int64_t ScratchBytes(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_backward) {
   if (IsStep(a) && !is_backward) {
@@ -386,8 +410,10 @@ int64_t ScratchBytes(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
     ComputeType<S>* position_rows;
     return CarveStep(longest, nullptr, a, seen, position_rows);
   }
-  Work<ComputeType<S>> w;
-  return Carve(a, longest, is_backward, nullptr, w);
+  Work<ComputeType<S>, 1> narrow;
+  Work<ComputeType<S>, 2> wide;
+  return HasFewQueries(a) ? Carve(a, longest, is_backward, nullptr, narrow)
+                          : Carve(a, longest, is_backward, nullptr, wide);
 }
 
 template <class S>

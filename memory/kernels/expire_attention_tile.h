@@ -3,22 +3,30 @@
 // Tiles of attention scores, transposed: a row is a key, lanes are queries. So masks, maxima and sums are plain vector
 // arithmetic, and keys and values are read as they lie. Compiled once per machine: see simd.h.
 //
-//   panel = kPanel queries side by side      group = kGroup keys, the smallest unit that is computed or skipped
+//   panel = kPanel queries side by side: V vectors, 2 where queries are many, so that products load less, 1 where they
+//           are few, so that less is computed that nobody sees
+//       group = kGroup keys, the smallest unit that is computed or skipped
 //   tile  = kTileKeys keys, whose keys and values lie copied and converted in scratch
 
 #include "memory/kernels/expire_attention_plan.h"
 
 namespace lethe::memory::LETHE_ISA {
 
-template <class T>
-inline constexpr int64_t kPanel = 2 * kLanes<T>;
+template <class T, int V>
+inline constexpr int64_t kPanel = V* kLanes<T>;
 inline constexpr int64_t kGroup = 8;
 inline constexpr int64_t kTileKeys = 64;
 inline constexpr int64_t kTileGroups = kTileKeys / kGroup;
 
+inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t MaxOf(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/// Masks of a row are kept up to this number: beyond it, reading them costs more than computing them once more.
+inline constexpr int64_t kMostKeptMasks = 32768;
+
 /// Arrays of one thread. Matrices are padded with zeros to whole panels of queries and whole vectors of head
 /// dimensions.
-template <class T>
+template <class T, int V>
 struct Work {
   Plan plan;
   int64_t dims, panels, line;  // padded head_dim, panels, stride of a tile's rows of scores
@@ -26,28 +34,33 @@ struct Work {
   T *q_panels, *out_panels, *grad_out_panels, *grad_q_panels;  // [panels, dims, kPanel]
   T *q_rows, *grad_out_rows;                                   // [panels * kPanel, dims]
   T *scores, *grad_scores;                                     // [kTileKeys, line]
-  T *mask, *keep;                                              // [kTileKeys, kPanel]
-  T *top, *sum, *plain, *delta;                                // [panels * kPanel]
-  T *position_rows, *grad_position_rows;                       // [positions, dims]
-  T *near, *grad_near;                                         // [panels, positions + kPanel, kPanel]
+  bool keeps_masks;                                            // of all tiles of a row: heads share them
+  T* mask;  // [keys, panels, kPanel] of the row if they are kept, else [kTileKeys, kPanel] of a tile and panel
+  T* keep;  // [kTileKeys, kPanel]
+  T *top, *sum, *plain, *delta;           // [panels * kPanel]
+  T *position_rows, *grad_position_rows;  // [positions, dims]
+  T *near, *grad_near;                    // [panels, positions + kPanel, kPanel]
 };
 
-template <class S>
+template <class S, int V>
 inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_backward, void* scratch,
-                     Work<ComputeType<S>>& w) {
+                     Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   Arena arena{static_cast<char*>(scratch)};
   w.dims = PadToLanes<T>(a.head_dim);
-  w.panels = (a.queries + kPanel<T> - 1) / kPanel<T>;
-  w.line = w.panels * kPanel<T> + kLanes<T>;  // an odd number of cache lines: rows do not share cache sets
-  const int64_t queries = w.panels * kPanel<T>, near = w.panels * (a.positions + kPanel<T>)*kPanel<T>;
+  w.panels = (a.queries + kPanel<T, V> - 1) / kPanel<T, V>;
+  w.line = w.panels * kPanel<T, V> + kLanes<T>;  // an odd number of cache lines: rows do not share cache sets
+  const int64_t queries = w.panels * kPanel<T, V>, near = w.panels * (a.positions + kPanel<T, V>)*kPanel<T, V>;
   const auto take = [&arena](int64_t n, auto&... arrays) { ((arrays = arena.Take<T>(n)), ...); };
   w.plan.keys = arena.Take<Key>(longest + kGroup);
   w.plan.episode_end = arena.Take<int64_t>(a.block_keys);
   take(kTileKeys * w.dims, w.k, w.v);
   take(queries * w.dims, w.q_panels);
   take(kTileKeys * w.line, w.scores);
-  take(kTileKeys * kPanel<T>, w.mask, w.keep);
+  const int64_t row_mask = (longest + kGroup) * queries;
+  w.keeps_masks = row_mask <= kMostKeptMasks;
+  take(MaxOf(kTileKeys * kPanel<T, V>, Min(row_mask, kMostKeptMasks)), w.mask);  // never less for a longer row
+  take(kTileKeys * kPanel<T, V>, w.keep);
   take(queries, w.top, w.sum, w.plain);
   take(a.positions * w.dims, w.position_rows);
   take(near, w.near);
@@ -81,33 +94,45 @@ struct Tile {
   Group group[kTileGroups];
 };
 
-inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t MaxOf(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /// queries: of the call, so that a last panel which is not whole counts as full.
-template <class T>
+template <class T, int V>
 inline Group MakeGroup(const Key* keys, int64_t queries) {
   int64_t from = queries, to = 0, all_from = 0, all_fade = queries;
   for (int64_t i = 0; i < kGroup; ++i) {
     from = Min(from, keys[i].from), to = MaxOf(to, keys[i].to);
     all_from = MaxOf(all_from, keys[i].from), all_fade = Min(all_fade, keys[i].fade);
   }
-  const int64_t p = kPanel<T>;
+  const int64_t p = kPanel<T, V>;
   const int64_t full_end = all_fade == queries ? (queries + p - 1) / p : all_fade / p;
   return {from / p, (to + p - 1) / p, (all_from + p - 1) / p, full_end};
 }
 
 /// The tile that begins at this key; keys behind the last are seen by no query.
-template <class T>
+template <class T, int V>
 inline void MakeTile(const Plan& plan, int64_t first_key, int64_t queries, Tile& tile) {
   tile.first_key = first_key;
   tile.groups = Min(kTileGroups, (plan.size - first_key + kGroup - 1) / kGroup);
-  for (int64_t g = 0; g < tile.groups; ++g) tile.group[g] = MakeGroup<T>(plan.keys + first_key + g * kGroup, queries);
+  for (int64_t g = 0; g < tile.groups; ++g)
+    tile.group[g] = MakeGroup<T, V>(plan.keys + first_key + g * kGroup, queries);
 }
 
 inline void PadPlan(Plan& plan) {
   constexpr int64_t kNever = int64_t{1} << 40;
   for (int64_t i = 0; i < kGroup; ++i) plan.keys[plan.size + i] = Key{0, 0, 0, -1, kNever, 0, 0, 0, true};
+}
+
+/// Where the masks of a tile's keys for a panel stand, one behind the other at a distance.
+template <class T>
+struct MaskRows {
+  T* first;
+  int64_t stride;
+  T* operator[](int64_t key) const { return first + key * stride; }
+};
+
+template <class T, int V>
+inline MaskRows<T> MasksOf(const Tile& tile, int64_t panel, const Work<T, V>& w) {
+  if (!w.keeps_masks) return {w.mask, kPanel<T, V>};
+  return {w.mask + (tile.first_key * w.panels + panel) * kPanel<T, V>, w.panels * kPanel<T, V>};
 }
 
 /// Calls use(first group, groups) on runs of groups that this panel sees.
@@ -122,9 +147,9 @@ inline void ForRuns(const Tile& tile, int64_t panel, F use) {
 }
 
 /// Copies one head of the tile's keys and values.
-template <class S>
+template <class S, int V>
 inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
-                     Work<ComputeType<S>>& w) {
+                     Work<ComputeType<S>, V>& w) {
   const int64_t offset = head * a.head_dim;
   for (int64_t i = 0; i < tile.groups * kGroup; ++i) {
     const int64_t n = tile.first_key + i;
@@ -141,24 +166,24 @@ inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
 }
 
 /// Panels [panels, dims, kPanel] of rows [queries, head_dim] with the given strides, times `scale`.
-template <class S, class T>
-inline void LoadPanels(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T>& w,
+template <class S, class T, int V>
+inline void LoadPanels(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T, V>& w,
                        T* panels) {
   for (int64_t panel = 0; panel < w.panels; ++panel) {
-    T* to = panels + panel * w.dims * kPanel<T>;
-    for (int64_t l = 0; l < kPanel<T>; ++l) {
-      const int64_t t = panel * kPanel<T> + l;
+    T* to = panels + panel * w.dims * kPanel<T, V>;
+    for (int64_t l = 0; l < kPanel<T, V>; ++l) {
+      const int64_t t = panel * kPanel<T, V> + l;
       for (int64_t d = 0; d < head_dim; ++d)
-        to[d * kPanel<T> + l] = t < queries ? Real(from[t * stride + d]) * scale : T(0);
+        to[d * kPanel<T, V> + l] = t < queries ? Real(from[t * stride + d]) * scale : T(0);
     }
   }
 }
 
 /// The same as rows [panels * kPanel, dims].
-template <class S, class T>
-inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T>& w,
+template <class S, class T, int V>
+inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T, V>& w,
                      T* rows) {
-  for (int64_t t = 0; t < w.panels * kPanel<T>; ++t) {
+  for (int64_t t = 0; t < w.panels * kPanel<T, V>; ++t) {
     T* to = rows + t * w.dims;
     for (int64_t d = 0; d < w.dims; ++d)
       to[d] = t < queries && d < head_dim ? Real(from[t * stride + d]) * scale : T(0);
@@ -166,11 +191,11 @@ inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t hea
 }
 
 /// Rows of the panels' columns: the way back, times scale, where `use` gets (query, dimension, value).
-template <class T, class F>
-inline void ForPanelElements(const T* panels, int64_t queries, int64_t head_dim, const Work<T>& w, F use) {
+template <class T, int V, class F>
+inline void ForPanelElements(const T* panels, int64_t queries, int64_t head_dim, const Work<T, V>& w, F use) {
   for (int64_t t = 0; t < queries; ++t) {
-    const T* from = panels + t / kPanel<T> * w.dims * kPanel<T> + t % kPanel<T>;
-    for (int64_t d = 0; d < head_dim; ++d) use(t, d, from[d * kPanel<T>]);
+    const T* from = panels + t / kPanel<T, V> * w.dims * kPanel<T, V> + t % kPanel<T, V>;
+    for (int64_t d = 0; d < head_dim; ++d) use(t, d, from[d * kPanel<T, V>]);
   }
 }
 
@@ -184,9 +209,9 @@ inline auto LanesWithBit(int64_t first, int64_t bit) {
 
 /// near[i + l][l] = near[i][l] of `positions` rows, in place: rows are then places that a key has at the panel's first
 /// query. Lanes go down by the bits of their number, a bit at a time. kPanel rows of room behind.
-template <class T>
+template <class T, int V>
 inline void Skew(int64_t positions, T* near) {
-  constexpr int64_t p = kPanel<T>;
+  constexpr int64_t p = kPanel<T, V>;
   Zero(near + positions * p, p * p);
   for (int64_t bit = 1; bit < p; bit *= 2) {
     for (int64_t first = 0; first < p; first += kLanes<T>) {
@@ -200,9 +225,9 @@ inline void Skew(int64_t positions, T* near) {
 }
 
 /// The way back.
-template <class T>
+template <class T, int V>
 inline void Unskew(int64_t positions, T* near) {
-  constexpr int64_t p = kPanel<T>;
+  constexpr int64_t p = kPanel<T, V>;
   for (int64_t bit = 1; bit < p; bit *= 2) {
     for (int64_t first = 0; first < p; first += kLanes<T>) {
       const auto moves = LanesWithBit<T>(first, bit);
@@ -214,58 +239,59 @@ inline void Unskew(int64_t positions, T* near) {
 }
 
 /// q . position_keys of every query and place.
-template <class S>
-inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>>& w) {
+template <class S, int V>
+inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   if (a.positions == 0) return;
   for (int64_t panel = 0; panel < w.panels; ++panel) {
-    T* near = w.near + panel * (a.positions + kPanel<T>)*kPanel<T>;
-    Product(a.positions, kPanel<T>, a.head_dim, w.position_rows, w.dims, 1, w.q_panels + panel * w.dims * kPanel<T>,
-            kPanel<T>, near, kPanel<T>, false);
-    Skew(a.positions, near);
+    T* near = w.near + panel * (a.positions + kPanel<T, V>)*kPanel<T, V>;
+    Product(a.positions, kPanel<T, V>, a.head_dim, w.position_rows, w.dims, 1,
+            w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, near, kPanel<T, V>, false);
+    Skew<T, V>(a.positions, near);
   }
 }
 
 /// Row of `near` for a key in a panel; null if none of its queries is near.
-template <class T>
+template <int V, class T>
 inline T* NearRow(const Key& key, int64_t panel, int64_t positions, T* near) {
-  const int64_t place = key.position - panel * kPanel<T>;
-  if (place < 0 || place >= positions + kPanel<T> || positions == 0) return nullptr;
-  return near + (panel * (positions + kPanel<T>)+place) * kPanel<T>;
+  const int64_t place = key.position - panel * kPanel<T, V>;
+  if (place < 0 || place >= positions + kPanel<T, V> || positions == 0) return nullptr;
+  return near + (panel * (positions + kPanel<T, V>)+place) * kPanel<T, V>;
 }
 
 /// Scores of a panel with the tile's groups that it sees: rows of w.scores at `to`.
-template <class S>
-inline void Scores(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t panel, Work<ComputeType<S>>& w,
+template <class S, int V>
+inline void Scores(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t panel, Work<ComputeType<S>, V>& w,
                    ComputeType<S>* to, int64_t line) {
   using T = ComputeType<S>;
   for (int64_t g = 0; g < tile.groups; ++g) {
     if (!tile.group[g].SeenBy(panel)) continue;
     bool near = false;
     for (int64_t i = 0; i < kGroup; ++i)
-      near |= NearRow(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near) != nullptr;
+      near |= NearRow<V>(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near) != nullptr;
     T* s = to + g * kGroup * line;
     for (int64_t i = 0; near && i < kGroup; ++i) {
-      const T* from = NearRow(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near);
-      for (int64_t l = 0; l < kPanel<T>; ++l) s[i * line + l] = from != nullptr ? from[l] : T(0);
+      const T* from = NearRow<V>(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near);
+      for (int64_t l = 0; l < kPanel<T, V>; ++l) s[i * line + l] = from != nullptr ? from[l] : T(0);
     }
-    Product(kGroup, kPanel<T>, a.head_dim, w.k + g * kGroup * w.dims, w.dims, 1,
-            w.q_panels + panel * w.dims * kPanel<T>, kPanel<T>, s, line, near);
+    Product(kGroup, kPanel<T, V>, a.head_dim, w.k + g * kGroup * w.dims, w.dims, 1,
+            w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, s, line, near);
   }
 }
 
 /// m of a group's keys for a panel's queries; 0 where a key is not seen.
-template <class S, class T>
-inline void FillMask(const ExpireAttentionArgs<S>& a, const Key* keys, int64_t panel, T* mask) {
-  const int64_t t0 = panel * kPanel<T>;
+template <int V, class S, class T>
+inline void FillMask(const ExpireAttentionArgs<S>& a, const Key* keys, int64_t panel, int64_t group,
+                     const MaskRows<T>& masks) {
+  const int64_t t0 = panel * kPanel<T, V>;
   const double inverse = 1 / a.ramp, least = a.least_mask;
   for (int64_t i = 0; i < kGroup; ++i) {
     const Key& key = keys[i];
     const double start = key.span - (key.age + static_cast<double>(t0));
-    const int from = static_cast<int>(MaxOf(0, Min(key.from - t0, kPanel<T>))),
-              to = static_cast<int>(MaxOf(0, Min(key.to - t0, kPanel<T>)));
-    T* m = mask + i * kPanel<T>;
-    for (int l = 0; l < kPanel<T>; ++l) {
+    const int from = static_cast<int>(MaxOf(0, Min(key.from - t0, kPanel<T, V>))),
+              to = static_cast<int>(MaxOf(0, Min(key.to - t0, kPanel<T, V>)));
+    T* m = masks[group * kGroup + i];
+    for (int l = 0; l < kPanel<T, V>; ++l) {
       double x = 1 + (start - l) * inverse;
       x = x > 1 ? 1 : (x > least ? x : least);
       m[l] = l >= from && l < to ? static_cast<T>(x) : T(0);
@@ -281,7 +307,7 @@ inline uint32_t Mix(uint32_t x) {
 }
 
 /// 0 or 1 / (1 - dropout) for a group's keys and a panel's queries: the same in both directions, whatever the tiles.
-template <class S, class T>
+template <int V, class S, class T>
 inline void FillKeep(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, int64_t first_key, int64_t panel,
                      T* keep) {
   const auto high = static_cast<uint32_t>(a.dropout_seed >> 32), low = static_cast<uint32_t>(a.dropout_seed);
@@ -289,8 +315,9 @@ inline void FillKeep(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
   const auto threshold = static_cast<uint32_t>(a.dropout * 4294967295.0);
   const T scale = static_cast<T>(1 / (1 - a.dropout));
   for (int64_t i = 0; i < kGroup; ++i) {
-    const uint32_t base = Mix(stream ^ static_cast<uint32_t>(first_key + i)) + static_cast<uint32_t>(panel * kPanel<T>);
-    for (uint32_t l = 0; l < kPanel<T>; ++l) keep[i * kPanel<T> + l] = Mix(base + l) < threshold ? T(0) : scale;
+    const uint32_t base =
+        Mix(stream ^ static_cast<uint32_t>(first_key + i)) + static_cast<uint32_t>(panel * kPanel<T, V>);
+    for (uint32_t l = 0; l < kPanel<T, V>; ++l) keep[i * kPanel<T, V> + l] = Mix(base + l) < threshold ? T(0) : scale;
   }
 }
 

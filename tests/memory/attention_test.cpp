@@ -22,17 +22,25 @@ using torch::Tensor;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
-/// More queries than a panel, more keys than a tile, heads of more than one vector and a rest.
+/// More queries than a panel, so many that panels are wide; more keys than a tile, heads of more than one vector and a
+/// rest.
 AttentionSizes TiledSizes() {
   AttentionSizes sizes;
-  sizes.rows = 2, sizes.queries = 70, sizes.block = 75, sizes.head_dim = 20, sizes.positions = 75, sizes.longest = 300;
+  sizes.rows = 2, sizes.queries = 90, sizes.block = 95, sizes.head_dim = 20, sizes.positions = 75, sizes.longest = 300;
   sizes.span_limit = 400, sizes.age_limit = 400, sizes.episode_start = 0.01, sizes.constants.ramp = 30;
+  return sizes;
+}
+
+/// The same with few queries: panels are narrow. With 300 memories a row's masks are kept for all heads, with 900 not.
+AttentionSizes NarrowSizes(int64_t longest) {
+  AttentionSizes sizes = TiledSizes();
+  sizes.queries = 37, sizes.block = 40, sizes.longest = longest;
   return sizes;
 }
 
 /// Sizes that differ in what kernels are sensitive to: vector widths, M against T, ages, published constants.
 std::vector<AttentionSizes> ManySizes() {
-  std::vector<AttentionSizes> sizes(12);
+  std::vector<AttentionSizes> sizes(15);
   sizes[1].queries = 1, sizes[1].block = 7;                                        // a step late in an unroll
   sizes[2].queries = 3, sizes[2].block = 6, sizes[2].constants = {2, 4, 0.02, 6};  // published constants, enlarged
   sizes[3].head_dim = 20, sizes[3].heads = 3, sizes[3].positions = 40, sizes[3].queries = sizes[3].block = 17;
@@ -45,6 +53,8 @@ std::vector<AttentionSizes> ManySizes() {
   sizes[10] = TiledSizes();
   sizes[11] = TiledSizes();
   sizes[11].constants = {2, 30, 0.01, 250, 200, 1e-4};  // a window, a least mask and shortened spans at once
+  sizes[12] = NarrowSizes(300), sizes[13] = NarrowSizes(900);
+  sizes[14] = NarrowSizes(300), sizes[14].constants = sizes[11].constants;
   return sizes;
 }
 
