@@ -6,6 +6,7 @@
 
 #include "memory/check.h"
 #include "memory/kernels/matrix_product.h"
+#include "memory/kernels/rows.h"
 #include "memory/scratch.h"
 #include "memory/torch.h"
 
@@ -38,15 +39,6 @@ Tensor Product(const Tensor& a, const Tensor& b, const float* bias = nullptr, bo
   return c;
 }
 
-/// dy where y > 0.
-Tensor Unclamped(const Tensor& grad, const Tensor& y) {
-  Tensor result = torch::empty(y.sizes(), y.options());
-  const float *g = grad.const_data_ptr<float>(), *clamped = y.const_data_ptr<float>();
-  float* to = result.data_ptr<float>();
-  for (int64_t i = 0, n = y.numel(); i < n; ++i) to[i] = clamped[i] > 0 ? g[i] : 0;
-  return result;
-}
-
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const std::optional<Tensor>& bias, bool relu) {
@@ -65,14 +57,23 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1];
     Tensor grad = grads[0].reshape({-1, weight.size(0)}).contiguous();
-    if (saved[2].defined()) grad = Unclamped(grad, saved[2]);
     torch::autograd::variable_list result(4);
+    const bool wants_bias = context->saved_data["has_bias"].toBool() && context->needs_input_grad(2);
+    const bool is_clamped = saved[2].defined();
+    if (wants_bias || is_clamped) {
+      const Tensor masked = is_clamped ? torch::empty(grad.sizes(), grad.options()) : Tensor();
+      if (wants_bias) result[2] = torch::empty({grad.size(1)}, grad.options());
+      SelectRowKernels().bias_grad({grad.size(0), grad.size(1), grad.const_data_ptr<float>(),
+                                    is_clamped ? saved[2].const_data_ptr<float>() : nullptr,
+                                    is_clamped ? masked.data_ptr<float>() : nullptr,
+                                    wants_bias ? result[2].data_ptr<float>() : nullptr});
+      if (is_clamped) grad = masked;
+    }
     if (context->needs_input_grad(0))
       result[0] = Product(grad, weight).view(context->saved_data["sizes"].toIntVector());
     // The narrower of the two is walked down its columns.
     if (context->needs_input_grad(1))
       result[1] = x.size(1) <= grad.size(1) ? Product(x.t(), grad).t() : Product(grad.t(), x);
-    if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) result[2] = grad.sum(0);
     return result;
   }
 };

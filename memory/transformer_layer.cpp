@@ -4,18 +4,11 @@
 
 #include "memory/check.h"
 #include "memory/linear.h"
+#include "memory/norm.h"
 
 namespace lethe::memory {
 
-namespace {
-
 using torch::Tensor;
-
-Tensor Norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return torch::layer_norm(x, {x.size(-1)}, weight, bias, 1e-5);
-}
-
-}  // namespace
 
 void TransformerOptions::Visit(OptionVisitor& visit) {
   CoreOptions::Visit(visit);
@@ -115,6 +108,11 @@ Tensor TransformerStack::Join(const Gate& gate, const Tensor& x, const Tensor& p
   return (1 - update) * x + update * candidate;
 }
 
+Tensor TransformerStack::JoinAndNorm(const Gate& gate, const Tensor& x, const Tensor& part, const Tensor& weight,
+                                     const Tensor& bias) const {
+  return gates_ ? Norm(Join(gate, x, part), weight, bias) : Norm(x, weight, bias, part);
+}
+
 Tensor TransformerStack::FinishLayer(const TransformerLayer& layer, const Tensor& x, const Tensor& attended,
                                      Noise& noise, Tensor* projected) const {
   const auto feed_forward = [&](const Tensor& z) {
@@ -123,10 +121,12 @@ Tensor TransformerStack::FinishLayer(const TransformerLayer& layer, const Tensor
   };
   const Tensor part = Linear(attended, layer.out);
   if (projected != nullptr) *projected = part;
-  const Tensor sum = Join(layer.gate1, x, part);
-  if (pre_norm_) return Join(layer.gate2, sum, feed_forward(Norm(sum, layer.norm2, layer.norm2_bias)));
-  const Tensor y = Norm(sum, layer.norm1, layer.norm1_bias);
-  return Norm(Join(layer.gate2, y, feed_forward(y)), layer.norm2, layer.norm2_bias);
+  if (pre_norm_) {
+    const Tensor sum = Join(layer.gate1, x, part);
+    return Join(layer.gate2, sum, feed_forward(Norm(sum, layer.norm2, layer.norm2_bias)));
+  }
+  const Tensor y = JoinAndNorm(layer.gate1, x, part, layer.norm1, layer.norm1_bias);
+  return JoinAndNorm(layer.gate2, y, feed_forward(y), layer.norm2, layer.norm2_bias);
 }
 
 Tensor TransformerStack::FinishStack(const Tensor& x) const {

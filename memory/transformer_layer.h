@@ -79,6 +79,8 @@ class TransformerStack {
  private:
   Gate MakeGate(torch::nn::Module& module, const std::string& name) const;
   torch::Tensor Join(const Gate& gate, const torch::Tensor& x, const torch::Tensor& part) const;
+  torch::Tensor JoinAndNorm(const Gate& gate, const torch::Tensor& x, const torch::Tensor& part,
+                            const torch::Tensor& weight, const torch::Tensor& bias) const;
 
   const int64_t dim_, width_, ffn_;
   const bool pre_norm_, gates_;

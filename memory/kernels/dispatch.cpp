@@ -7,6 +7,7 @@
 
 #include "memory/kernels/expire_attention.h"
 #include "memory/kernels/matrix_product.h"
+#include "memory/kernels/rows.h"
 #include "memory/kernels/step.h"
 
 namespace lethe::memory {
@@ -16,6 +17,7 @@ extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 extern const MatrixProductKernel kMatrixProduct;
+extern const RowKernels kRows;
 extern const StepKernel kStep;
 }  // namespace baseline
 #ifdef LETHE_X86
@@ -24,6 +26,7 @@ extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 extern const MatrixProductKernel kMatrixProduct;
+extern const RowKernels kRows;
 extern const StepKernel kStep;
 }  // namespace avx2
 namespace avx512 {
@@ -31,6 +34,7 @@ extern const ExpireAttentionKernels<float> kFloat;
 extern const ExpireAttentionKernels<double> kDouble;
 extern const ExpireAttentionKernels<BFloat16> kBFloat16;
 extern const MatrixProductKernel kMatrixProduct;
+extern const RowKernels kRows;
 extern const StepKernel kStep;
 }  // namespace avx512
 #endif
@@ -87,6 +91,8 @@ const ExpireAttentionKernels<BFloat16>& SelectExpireAttention<BFloat16>() {
 }
 
 const MatrixProductKernel& SelectMatrixProduct() { return LETHE_SELECT(kMatrixProduct); }
+
+const RowKernels& SelectRowKernels() { return LETHE_SELECT(kRows); }
 
 const StepKernel& SelectStep() { return LETHE_SELECT(kStep); }
 

@@ -1,0 +1,101 @@
+#pragma once
+
+// Norms and sums over rows for one machine; see rows.h, and simd.h for LETHE_ISA.
+
+#include "memory/kernels/rows.h"
+#include "memory/kernels/simd.h"
+
+namespace lethe::memory::LETHE_ISA {
+
+/// The first n < kLanes numbers, zeros behind them.
+inline Vec<float> LoadPart(const float* p, int64_t n) {
+  Vec<float> v = {};
+  for (int64_t i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void StorePart(float* p, Vec<float> v, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+}
+
+/// Calls use(first column, load, store) on every vector of a row; the last one may be a part.
+template <class F>
+inline void ForVectors(int64_t cols, F use) {
+  constexpr int64_t lanes = kLanes<float>;
+  int64_t c = 0;
+  for (; c + lanes <= cols; c += lanes) use(c, Load<float>, Store<float>);
+  const int64_t rest = cols - c;
+  if (rest > 0)
+    use(
+        c, [rest](const float* p) { return LoadPart(p, rest); },
+        [rest](float* p, Vec<float> v) { StorePart(p, v, rest); });
+}
+
+inline void Norm(const NormArgs& a) {
+  const float share = 1 / static_cast<float>(a.cols);
+  for (int64_t row = 0; row < a.rows; ++row) {
+    const int64_t at = row * a.cols;
+    float* z = a.normal + at;
+    Vec<float> sum = {};
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      Vec<float> v = load(a.x + at + c);
+      if (a.part != nullptr) v += load(a.part + at + c);
+      store(z + c, v);
+      sum += v;
+    });
+    const float mean = Sum<float>(sum) * share;
+    Vec<float> square = {};
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      Vec<float> ones = {};
+      store(reinterpret_cast<float*>(&ones), Broadcast(1.0f));  // columns that are there
+      const Vec<float> d = load(z + c) - mean * ones;
+      square += d * d;
+    });
+    const float inverse = 1 / __builtin_sqrtf(Sum<float>(square) * share + 1e-5f);
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      const Vec<float> n = (load(z + c) - mean) * inverse;
+      store(a.normal + at + c, n);
+      store(a.y + at + c, n * load(a.weight + c) + load(a.bias + c));
+    });
+    a.inverse_deviation[row] = inverse;
+  }
+}
+
+inline void NormGrad(const NormGradArgs& a) {
+  const float share = 1 / static_cast<float>(a.cols);
+  for (int64_t c = 0; c < a.cols; ++c) a.grad_weight[c] = a.grad_bias[c] = 0;
+  for (int64_t row = 0; row < a.rows; ++row) {
+    const int64_t at = row * a.cols;
+    Vec<float> sum = {}, product = {};
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      const Vec<float> grad = load(a.grad + at + c), n = load(a.normal + at + c), g = grad * load(a.weight + c);
+      store(a.grad_weight + c, load(a.grad_weight + c) + grad * n);
+      store(a.grad_bias + c, load(a.grad_bias + c) + grad);
+      sum += g;
+      product += g * n;
+    });
+    const float mean = Sum<float>(sum) * share, slope = Sum<float>(product) * share, inverse = a.inverse_deviation[row];
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      const Vec<float> g = load(a.grad + at + c) * load(a.weight + c);
+      store(a.grad_z + at + c, inverse * (g - mean - slope * load(a.normal + at + c)));
+    });
+  }
+}
+
+inline void BiasGrad(const BiasGradArgs& a) {
+  for (int64_t c = 0; c < a.cols && a.sums != nullptr; ++c) a.sums[c] = 0;
+  for (int64_t row = 0; row < a.rows; ++row) {
+    const int64_t at = row * a.cols;
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      Vec<float> grad = load(a.grad + at + c);
+      if (a.y != nullptr) {
+        grad = load(a.y + at + c) > 0 ? grad : Vec<float>{};
+        store(a.masked + at + c, grad);
+      }
+      if (a.sums != nullptr) store(a.sums + c, load(a.sums + c) + grad);
+    });
+  }
+}
+
+constexpr RowKernels kRowKernels = {Norm, NormGrad, BiasGrad};
+
+}  // namespace lethe::memory::LETHE_ISA
