@@ -139,7 +139,7 @@ Tensor BankedTransformer::RunLayer(const TransformerLayer& layer, const Tensor& 
     pass.result.living.sum.push_back(0), pass.result.living.max.push_back(0);
   }
   if (PredictsSpans()) {
-    pass.means.push_back(fresh_span.mean());
+    pass.means.push_back(Charged(fresh_span).mean());
     pass.result.spans.push_back(span.detach());
   }
   if (pass.want_state) {

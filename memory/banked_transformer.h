@@ -51,6 +51,8 @@ class BankedTransformer : public Core {
   virtual bool PredictsSpans() const { return false; }
   /// Spans in steps of attention inputs g [..., H] -> [...] f64: how long a step is remembered. Both faces use it.
   virtual torch::Tensor Spans(const TransformerLayer& layer, const torch::Tensor& g) const = 0;
+  /// What a charge on spans counts: the spans themselves, or what they grow with.
+  virtual torch::Tensor Charged(const torch::Tensor& span) const { return span; }
   /// The rule that Spans follows where it is one of this kind and all heads of a layer share the span: what the fused
   /// stepper asks for. None: the memory is stepped in tensor operators.
   virtual std::optional<SpanRule> RuleOfSpans(const TransformerLayer& layer) const { return std::nullopt; }

@@ -30,12 +30,21 @@ struct LivingStats {
   std::vector<double> sum;  ///< over rows and steps
   std::vector<double> max;
   int64_t steps = 0;  ///< row-steps counted
+
+  /// Over steps and layers; 0 where there are none.
+  double Mean() const {
+    double all = 0;
+    for (const double layer : sum) all += layer;
+    const auto count = static_cast<double>(steps) * static_cast<double>(sum.size());
+    return count > 0 ? all / count : 0;
+  }
 };
 
 struct BlockOutput {
   torch::Tensor y;  ///< [B, T, D]
   torch::Tensor
-      span_mean;  ///< [layers] f64: mean span of the block's new steps (steps); undefined without predicted spans
+      span_mean;           ///< [layers] f64: mean over the block's new steps of what a charge counts, the span in steps
+                           ///< or, on a logarithmic scale, L times the sigmoid; undefined without predicted spans
   torch::Tensor ramp_sum;  ///< [B] f64: remaining spans summed over pairs on the ramp and over layers (published
                            ///< charge); the same
   torch::Tensor aux_loss;  ///< scalar f64: a loss of the core's own, its weight included; undefined: none

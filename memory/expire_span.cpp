@@ -17,6 +17,8 @@ void ExpireSpanOptions::Visit(OptionVisitor& visit) {
   visit("span_limit", span_limit, 1, 1e9, "longest span L, steps");
   visit("ramp", ramp, 1, 1e6, "a memory fades out over this many steps R after its span");
   visit("initial_span", initial_span, 1e-6, 0.999999, "spans start at this share of span_limit");
+  visit("span_scale", span_scale, {"linear", "logarithmic"},
+        "spans grow with the predictor's sigmoid from 0 to span_limit, or geometrically from ramp to span_limit");
   visit("span_pre_division", span_pre_division, 1e-3, 1e6,
         "divides the span predictor's product; for large span_limit");
   visit("random_shortening", random_shortening,
@@ -28,6 +30,13 @@ void ExpireSpanOptions::Check() const {
   CheckOption(span_limit > 0, "span_limit", span_limit, "> 0");
   CheckOption(ramp > 0, "ramp", ramp, "> 0");
   CheckOption(initial_span > 0 && initial_span < 1, "initial_span", initial_span, "between 0 and 1, exclusive");
+  CheckOption(span_scale == "linear" || span_scale == "logarithmic", "span_scale", span_scale, "linear, logarithmic");
+  if (span_scale == "logarithmic") {
+    CheckOption(span_limit > ramp, "span_limit", span_limit, "> ramp on a logarithmic scale");
+    CheckOption(initial_span * span_limit > ramp, "initial_span", initial_span,
+                "more than ramp / span_limit on a logarithmic scale");
+    CheckOption(!published, "span_scale", span_scale, "linear in published mode");
+  }
   CheckOption(span_pre_division > 0, "span_pre_division", span_pre_division, "> 0");
 }
 
@@ -38,7 +47,7 @@ ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
   for (size_t l = 0; l < layers().size(); ++l) {
     TransformerLayer& layer = stack_.layers()[l];
     layer.span = stack_.Add(l, "span", torch::zeros({1, o.dim}));
-    layer.span_bias = stack_.Add(l, "span_bias", torch::full({1}, -std::log(1 / o.initial_span - 1)));
+    layer.span_bias = stack_.Add(l, "span_bias", torch::full({1}, BiasOf(o.initial_span)));
   }
 }
 
@@ -59,6 +68,7 @@ struct SpanFunction : torch::autograd::Function<SpanFunction> {
     context->save_for_backward({rows, weight, bias, span});
     context->saved_data["division"] = rule.division;
     context->saved_data["limit"] = rule.limit;
+    context->saved_data["least"] = rule.least;
     return span;
   }
 
@@ -66,20 +76,31 @@ struct SpanFunction : torch::autograd::Function<SpanFunction> {
                                                  torch::autograd::variable_list grads) {
     const auto saved = context->get_saved_variables();
     const Tensor &rows = saved[0], &weight = saved[1], &bias = saved[2];
-    const Tensor share = saved[3] / context->saved_data["limit"].toDouble();
-    const Tensor grad_sum = (grads[0] * saved[3] * (1 - share)).contiguous();  // [N], of the sigmoid's argument
+    const double limit = context->saved_data["limit"].toDouble(), least = context->saved_data["least"].toDouble();
+    Tensor slope;  // of the span over the sigmoid's argument
+    if (least == 0) {
+      slope = saved[3] * (1 - saved[3] / limit);
+    } else {
+      const double range = std::log(limit / least);
+      const Tensor share = (saved[3] / least).log() / range;
+      slope = saved[3] * range * share * (1 - share);
+    }
+    const Tensor grad_sum = (grads[0] * slope).contiguous();  // [N]
     const Tensor grad = grad_sum / context->saved_data["division"].toDouble();
-    const Tensor grad_w = torch::zeros({rows.size(1)}, grad.options());
+    const Tensor grad_w = torch::zeros({rows.size(1)}, grad.options()), scale = weight.to(torch::kDouble).contiguous();
+    const Tensor grad_g = context->needs_input_grad(0) ? torch::empty(rows.sizes(), rows.options()) : Tensor();
     AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, rows.scalar_type(), "span", [&] {
+      const int64_t count = rows.size(0), dim = rows.size(1);
       double* to = grad_w.data_ptr<double>();
-      for (int64_t n = 0; n < rows.size(0); ++n) {
-        const scalar_t* from = rows.const_data_ptr<scalar_t>() + n * rows.size(1);
-        const double x = grad.const_data_ptr<double>()[n];
-        for (int64_t i = 0; i < rows.size(1) && x != 0; ++i) to[i] += x * static_cast<double>(from[i]);
+      scalar_t* to_g = grad_g.defined() ? grad_g.data_ptr<scalar_t>() : nullptr;
+      const scalar_t* from = rows.const_data_ptr<scalar_t>();
+      const double *grads_of = grad.const_data_ptr<double>(), *w = scale.const_data_ptr<double>();
+      for (int64_t n = 0; n < count; ++n, from += dim) {
+        const double x = grads_of[n];
+        for (int64_t i = 0; i < dim && x != 0; ++i) to[i] += x * static_cast<double>(from[i]);
+        for (int64_t i = 0; i < dim && to_g != nullptr; ++i) to_g[n * dim + i] = static_cast<scalar_t>(x * w[i]);
       }
     });
-    const Tensor grad_g =
-        context->needs_input_grad(0) ? torch::outer(grad, weight.to(torch::kDouble)).to(rows.dtype()) : Tensor();
     return {grad_g, grad_w.to(weight.dtype()), grad_sum.sum(0, true).to(bias.dtype()), Tensor()};
   }
 };
@@ -91,7 +112,20 @@ std::optional<SpanRule> ExpireSpan::RuleOfSpans(const TransformerLayer& layer) c
   return SpanRule{{weight.const_data_ptr<double>(), weight.const_data_ptr<double>() + weight.numel()},
                   layer.span_bias.item<double>(),
                   options().span_pre_division,
-                  options().span_limit};
+                  options().span_limit,
+                  options().span_scale == "logarithmic" ? options().ramp : 0};
+}
+
+double ExpireSpan::BiasOf(double share_of_limit) const {
+  const SpanRule rule{{}, 0, 1, options().span_limit, options().span_scale == "logarithmic" ? options().ramp : 0};
+  const double share = ShareOf(rule, share_of_limit * options().span_limit);
+  return -std::log(1 / share - 1);
+}
+
+Tensor ExpireSpan::Charged(const Tensor& span) const {
+  if (options().span_scale == "linear") return span;
+  const double least = options().ramp, limit = options().span_limit;
+  return (span / least).log() * (limit / std::log(limit / least));
 }
 
 Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
@@ -100,7 +134,9 @@ Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
     return SpanFunction::apply(g.reshape({-1, g.size(-1)}), weight, layer.span_bias, *ExpireSpan::RuleOfSpans(layer))
         .view(g.sizes().slice(0, g.dim() - 1));
   const Tensor product = torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
-  return (product / options().span_pre_division + layer.span_bias.to(torch::kDouble)).sigmoid() * options().span_limit;
+  const Tensor share = (product / options().span_pre_division + layer.span_bias.to(torch::kDouble)).sigmoid();
+  const double limit = options().span_limit, least = options().ramp;
+  return options().span_scale == "linear" ? share * limit : (share * std::log(limit / least)).exp() * least;
 }
 
 AttentionConstants ExpireSpan::Constants(Noise& noise) const {

@@ -27,7 +27,13 @@ double Dot(const T* g, const std::vector<double>& w) {
 template <class T>
 double SpanOf(const SpanRule& rule, const T* g) {
   if (rule.weight.empty()) return rule.limit;
-  return rule.limit / (1 + std::exp(-(Dot(g, rule.weight) / rule.division + rule.bias)));
+  const double inverse = 1 + std::exp(-(Dot(g, rule.weight) / rule.division + rule.bias));
+  if (rule.least == 0) return rule.limit / inverse;
+  return rule.least * std::exp(std::log(rule.limit / rule.least) / inverse);
+}
+
+double ShareOf(const SpanRule& rule, double span) {
+  return rule.least == 0 ? span / rule.limit : std::log(span / rule.least) / std::log(rule.limit / rule.least);
 }
 
 template double SpanOf<float>(const SpanRule&, const float*);

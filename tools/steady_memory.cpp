@@ -36,7 +36,7 @@ memory::StatePtr FilledState(const BankedTransformer& core, int64_t rows) {
 
 void PinSpans(memory::ExpireSpan& core, double fraction) {
   const torch::NoGradGuard no_grad;
-  const double bias = fraction >= 1 ? kSaturated : -std::log(1 / fraction - 1);
+  const double bias = fraction >= 1 ? kSaturated : core.BiasOf(fraction);
   for (const memory::TransformerLayer& layer : core.layers()) {
     Tensor span = layer.span, span_bias = layer.span_bias;
     span.zero_();

@@ -269,6 +269,14 @@ TEST(ExpireSpanErrors, OptionsNameTheirRange) {
       {[](ExpireSpanOptions& o) { o.ramp = -1; }, "memory option `ramp`: got -1, allowed: > 0"},
       {[](ExpireSpanOptions& o) { o.initial_span = 1; },
        "memory option `initial_span`: got 1, allowed: between 0 and 1, exclusive"},
+      {[](ExpireSpanOptions& o) { o.span_scale = "log"; },
+       "memory option `span_scale`: got log, allowed: linear, logarithmic"},
+      {[](ExpireSpanOptions& o) { o.span_scale = "logarithmic", o.ramp = o.span_limit; },
+       "memory option `span_limit`: got 256, allowed: > ramp on a logarithmic scale"},
+      {[](ExpireSpanOptions& o) { o.span_scale = "logarithmic", o.initial_span = 0.03; },
+       "memory option `initial_span`: got 0.03, allowed: more than ramp / span_limit on a logarithmic scale"},
+      {[](ExpireSpanOptions& o) { o.span_scale = "logarithmic", o.published = true; },
+       "memory option `span_scale`: got logarithmic, allowed: linear in published mode"},
       {[](ExpireSpanOptions& o) { o.span_pre_division = 0; }, "memory option `span_pre_division`: got 0, allowed: > 0"},
   };
   for (const Case& c : cases) {

@@ -76,6 +76,7 @@ inline std::vector<CoreVariant> VariantsOf(const CoreInfo& info) {
       {"convolution", {{"compression", std::string("convolution")}}},
       {"dropout", {{"dropout", 0.4}}, true},
       {"layer drop", {{"layer_drop", 0.4}}, true},
+      {"spans on a logarithmic scale", {{"span_scale", std::string("logarithmic")}, {"initial_span", 0.8}}},
       {"random shortening", {{"random_shortening", true}}, true},
   };
   std::vector<CoreVariant> mine;

@@ -285,6 +285,20 @@ TEST(ExpireSpan, TheInitialSpanIsWhatTheOptionSays) {
   EXPECT_NEAR(out.span_mean.sum().item<double>(), 2 * 0.73 * 200, 1e-3);
 }
 
+TEST(ExpireSpan, OnALogarithmicScaleTheSigmoidsArgumentMultipliesSpans) {
+  ExpireSpanOptions options;
+  options.span_scale = "logarithmic", options.initial_span = 0.25, options.span_limit = 8192, options.ramp = 8;
+  const ExpireSpan core(options);
+  // e = 8 * 1024^s: 2048 at s = 0.8; what is charged is 8192 s.
+  const BlockOutput out = core.Forward(torch::randn({2, 5, 64}), NoStarts(2, 5), core.Start(2));
+  EXPECT_NEAR(out.spans[0].mean().item<double>(), 2048, 1e-3);
+  EXPECT_NEAR(out.span_mean.sum().item<double>(), 2 * 0.8 * 8192, 1e-3);
+  const torch::NoGradGuard no_grad;
+  torch::Tensor(core.layers()[0].span_bias).fill_(0);  // s = 1/2: the geometric mean of ramp and limit
+  const BlockOutput middle = core.Forward(torch::randn({2, 5, 64}), NoStarts(2, 5), core.Start(2));
+  EXPECT_NEAR(middle.spans[0].mean().item<double>(), 256, 1e-9);
+}
+
 TEST(ThreadsExpireSpan, ForwardOfOneMemoryRunsOnSeveralThreads) {
   const ExpireSpan core = RandomMemory(SmallOptions(), 29, torch::kFloat);
   const StatePtr state = Lived(core, 3, 30);
