@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "agents/flat_parameters.h"
 #include "envs/philox.h"
@@ -71,6 +72,34 @@ Actor::~Actor() = default;
 void Actor::Restore(const ActorState& state) {
   now_ = state;
   envs_->Restore(now_.envs);
+  if ((now_.acts_as_oracle != 0) != options_.acts_as_oracle) now_.memory = nullptr;  // a new start
+}
+
+void Actor::StartEpisodes(double curriculum) {
+  const auto rows = static_cast<size_t>(envs_->size());
+  now_.memory = policy_->core().Start(envs_->size());
+  now_.observations.resize(rows * static_cast<size_t>(envs_->num_tokens()));
+  envs_->Reset(now_.observations.data());
+  now_.episode_start.assign(rows, 1);
+  now_.is_last.assign(rows, 0);
+  now_.curriculum.assign(rows, curriculum);
+  now_.acts_as_oracle = options_.acts_as_oracle;
+}
+
+/// Writes the actions of a slot and, of a policy, what it thought.
+void Actor::Act(int64_t slot, Rollout& r, PolicyStepper* stepper) {
+  uint8_t* actions = &r.actions[static_cast<size_t>(slot * r.rows)];
+  if (stepper == nullptr) {
+    envs_->Oracle(actions);
+    ++now_.steps;
+    return;
+  }
+  const torch::Tensor head = stepper->Step(&r.observations[static_cast<size_t>(slot * r.rows * r.tokens)],
+                                           &r.episode_start[static_cast<size_t>(slot * r.rows)]);
+  const int64_t size = r.rows * (r.num_actions + 1);
+  const float* values = head.const_data_ptr<float>();
+  std::copy(values, values + size, &r.head[static_cast<size_t>(slot * size)]);
+  sampler_.Sample(values, r.rows, r.num_actions, now_.steps++, Choice::kSample, actions);
 }
 
 void Actor::RecordEpisodes(int64_t slot, Rollout& r) {
@@ -107,28 +136,19 @@ Rollout Actor::Run(const ParamVersion& params) {
   r.rewards.resize(slots * rows);
   r.terminated.resize(slots * rows);
   r.truncated.resize(slots * rows);
-  r.head.resize(slots * rows * width);
+  r.head.resize(options_.acts_as_oracle ? 0 : slots * rows * width);
 
-  if (now_.memory == nullptr) {  // very first rollout
-    now_.memory = policy_->core().Start(r.rows);
-    now_.observations.resize(rows * tokens);
-    envs_->Reset(now_.observations.data());
-    now_.episode_start.assign(rows, 1);
-    now_.is_last.assign(rows, 0);
-    now_.curriculum.assign(rows, params.curriculum);
-  }
+  if (now_.memory == nullptr) StartEpisodes(params.curriculum);
   std::copy(now_.observations.begin(), now_.observations.end(), r.observations.begin());
   std::copy(now_.episode_start.begin(), now_.episode_start.end(), r.episode_start.begin());
   std::copy(now_.is_last.begin(), now_.is_last.end(), r.is_last.begin());
   r.memory = now_.memory;
 
   auto mark = Clock::now();
-  PolicyStepper stepper(*policy_, r.memory, r.unroll);
+  std::optional<PolicyStepper> stepper;
+  if (!options_.acts_as_oracle) stepper.emplace(*policy_, r.memory, r.unroll);
   for (size_t t = 0; t < slots; ++t) {
-    const torch::Tensor head = stepper.Step(&r.observations[t * rows * tokens], &r.episode_start[t * rows]);
-    const float* values = head.const_data_ptr<float>();
-    std::copy(values, values + rows * width, &r.head[t * rows * width]);
-    sampler_.Sample(values, r.rows, r.num_actions, now_.steps++, Choice::kSample, &r.actions[t * rows]);
+    Act(static_cast<int64_t>(t), r, stepper ? &*stepper : nullptr);
     const auto acted = Clock::now();
     envs_->Step(&r.actions[t * rows],
                 {&r.observations[(t + 1) * rows * tokens], &r.rewards[t * rows], &r.terminated[t * rows],
@@ -145,7 +165,7 @@ Rollout Actor::Run(const ParamVersion& params) {
     r.seconds_envs += Seconds(acted, stepped);
     mark = stepped;
   }
-  now_.memory = stepper.memory().Finish();
+  if (stepper) now_.memory = stepper->memory().Finish();
   now_.observations.assign(r.observations.end() - static_cast<std::ptrdiff_t>(rows * tokens), r.observations.end());
   now_.episode_start.assign(r.episode_start.end() - static_cast<std::ptrdiff_t>(rows), r.episode_start.end());
   now_.is_last.assign(r.is_last.end() - static_cast<std::ptrdiff_t>(rows), r.is_last.end());

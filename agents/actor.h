@@ -32,6 +32,7 @@ struct ActorOptions {
   uint64_t seed = 0;
   uint64_t first_row = 0;  ///< global index of row 0, for the random streams
   int64_t unroll = 32;
+  bool acts_as_oracle = false;  ///< the environment's oracle acts; no policy is asked
 };
 
 /// One batch of environments, a policy of its own, and where they stand. Belongs to one thread.
@@ -40,13 +41,15 @@ class Actor {
   /// Starts new episodes everywhere with empty memory.
   Actor(const ActorOptions& options, std::unique_ptr<envs::EnvBatch> envs, std::shared_ptr<Policy> policy);
 
-  /// Goes on where a rollout ended.
+  /// Goes on where a rollout ended; with new episodes if somebody else acted in it.
   void Restore(const ActorState& state);
 
   /// T steps with the given parameters.
   Rollout Run(const ParamVersion& params);
 
  private:
+  void StartEpisodes(double curriculum);
+  void Act(int64_t slot, Rollout& rollout, class PolicyStepper* stepper);
   void RecordEpisodes(int64_t slot, Rollout& rollout);
 
   const ActorOptions options_;

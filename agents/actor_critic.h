@@ -13,6 +13,7 @@ namespace lethe::agents {
 /// What an update did, for logs. Means over steps with a loss unless said otherwise.
 struct UpdateReport {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0;  ///< kl: per finished episode, consolidation only
+  double agreement = 1;  ///< share of steps whose likeliest action is the oracle's; cloning only
   double grad_norm = 0;  ///< before clipping; not finite: the update was not applied
   double learning_rate = 0;
   double span_weight = 0;           ///< alpha
@@ -38,7 +39,12 @@ struct ActorCriticOptions {
 UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const ActorCriticOptions& options, double progress,
                                ShardedPolicy& policy, std::span<float> parameters, Optimizer& optimizer);
 
-/// Adds the memory's figures of the shards to a report.
-void ReportMemory(const std::vector<Shard>& shards, UpdateReport& report);
+/// What the shards' memories are charged: the published loss, on the ramp alone or over all new memories, and the
+/// core's own.
+void ChargeSpans(const ActorCriticOptions& options, std::vector<Shard>& shards);
+
+/// The end of any update: backward, one step of the optimiser, and what there is to tell of both and of the memory.
+UpdateReport Finish(std::vector<Shard>& shards, const LossSums& sums, double progress, ShardedPolicy& policy,
+                    std::span<float> parameters, Optimizer& optimizer);
 
 }  // namespace lethe::agents

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 namespace lethe::agents {
 
@@ -11,13 +10,14 @@ double MemoryPrice::Tolerance(double progress) const {
   return end > 0 ? start * std::pow(end / start, std::clamp(progress, 0.0, 1.0)) : start;
 }
 
-void MemoryPrice::Update(double kl_sum, int64_t episodes, double progress) {
+void MemoryPrice::Update(double kl_sum, int64_t episodes, double living, double progress) {
+  living_ = living_ == 0 ? living : options_.averaging * living_ + (1 - options_.averaging) * living;
   pending_kl_ += kl_sum;
   pending_episodes_ += static_cast<double>(episodes);
   if (pending_episodes_ == 0) return;  // long episodes: the KL waits for the next one to finish
   const double now = pending_kl_ / pending_episodes_;
   pending_kl_ = pending_episodes_ = 0;
-  control_.Update(now, Tolerance(progress));
+  control_.Update(now, Tolerance(progress), living_, options_.budget);
 }
 
 void MemoryPrice::Charge(int64_t layers) {
@@ -38,18 +38,13 @@ std::vector<double> LayerPrices(const ConsolidationOptions& options, double alph
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
                                  double progress, ShardedPolicy& student, std::span<float> parameters,
                                  Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories) {
-  std::vector<memory::StatePtr> states;
-  std::set<int> seen;
   int64_t episodes = 0, steps = 0;
   for (const Rollout& rollout : rollouts) {
-    const auto known = memories.find(rollout.actor);
-    const bool follows =
-        !seen.insert(rollout.actor).second;  // an actor that ran ahead: two of its rollouts in one update
-    states.push_back(follows ? nullptr : known != memories.end() ? known->second : rollout.memory);
     episodes += static_cast<int64_t>(rollout.episodes.size());
     steps += rollout.env_steps;
   }
-  auto shards = student.Forward(rollouts, states, true);
+  auto shards = student.Forward(rollouts, StatesBefore(rollouts, memories), true);
+  Keep(shards, memories);
   const double scale = 1 / static_cast<double>(std::max<int64_t>(episodes, 1));
   const double value_scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
   const size_t layers = shards[0].output.memory.spans.size();
@@ -58,7 +53,6 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
   LossSums sums;
   for (Shard& shard : shards) {
     const Rollout& r = *shard.rollout;
-    memories[r.actor] = shard.output.memory.state;
     for (int64_t row = 0; row < r.rows; ++row) {
       for (int64_t t = 0; t < r.unroll; ++t) {
         const int64_t at = t * r.rows + row;
@@ -72,16 +66,10 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
     shard.grad_span_mean = LayerPrices(options, price.alpha(), progress, layers);
     for (double& x : shard.grad_span_mean) x *= options.ramp / static_cast<double>(shards.size());
   }
-  const auto gradient = student.Backward(shards);
-  UpdateReport report;
-  report.learning_rate = optimizer.rate(progress);
-  report.grad_norm = optimizer.Step(parameters, gradient, progress);
-  price.Update(sums.kl, episodes, progress);
+  UpdateReport report = Finish(shards, sums, progress, student, parameters, optimizer);
+  price.Update(sums.kl, episodes, report.living.Mean(), progress);
   report.kl = price.kl();
-  report.value_loss = sums.value * value_scale;
-  report.entropy = sums.entropy * value_scale;
   report.span_weight = price.alpha();
-  ReportMemory(shards, report);
   return report;
 }
 

@@ -8,8 +8,42 @@ namespace {
 
 using torch::Tensor;
 
-/// Row of the table for token j of observation n.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define LETHE_FOR_EVERY_VECTOR_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define LETHE_FOR_EVERY_VECTOR_WIDTH
+#endif
+
+/// Row of the table for token j of an observation.
 inline int64_t Word(const int64_t* offsets, const uint8_t* tokens, int64_t j) { return offsets[j] + tokens[j]; }
+
+/// out [dim] = start + the words of one observation's tokens. Additions only: the same bits at any vector width.
+LETHE_FOR_EVERY_VECTOR_WIDTH void AddWords(const float* words, const float* start, const int64_t* offsets,
+                                           const uint8_t* observed, int64_t tokens, int64_t dim, float* out) {
+  constexpr int64_t kColumns = 32;  // stay in registers while the tokens pass
+  int64_t d = 0;
+  for (; d + kColumns <= dim; d += kColumns) {
+    float sum[kColumns];
+    for (int64_t i = 0; i < kColumns; ++i) sum[i] = start[d + i];
+    for (int64_t j = 0; j < tokens; ++j) {
+      const float* word = words + Word(offsets, observed, j) * dim + d;
+      for (int64_t i = 0; i < kColumns; ++i) sum[i] += word[i];
+    }
+    for (int64_t i = 0; i < kColumns; ++i) out[d + i] = sum[i];
+  }
+  for (; d < dim; ++d) {
+    out[d] = start[d];
+    for (int64_t j = 0; j < tokens; ++j) out[d] += words[Word(offsets, observed, j) * dim + d];
+  }
+}
+
+LETHE_FOR_EVERY_VECTOR_WIDTH void AddToWords(const float* grad, const int64_t* offsets, const uint8_t* observed,
+                                             int64_t tokens, int64_t dim, float* grad_words) {
+  for (int64_t j = 0; j < tokens; ++j) {
+    float* word = grad_words + Word(offsets, observed, j) * dim;
+    for (int64_t d = 0; d < dim; ++d) word[d] += grad[d];
+  }
+}
 
 struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& table, const Tensor& bias,
@@ -23,11 +57,7 @@ struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
     for (int64_t n = 0; n < steps * rows; ++n) {
       const uint8_t* observed = observations.const_data_ptr<uint8_t>() + n * tokens;
       float* out = y.data_ptr<float>() + ((n % rows) * steps + n / rows) * dim;
-      for (int64_t d = 0; d < dim; ++d) out[d] = start[d];
-      for (int64_t j = 0; j < tokens; ++j) {
-        const float* word = words + Word(offset, observed, j) * dim;
-        for (int64_t d = 0; d < dim; ++d) out[d] += word[d];
-      }
+      AddWords(words, start, offset, observed, tokens, dim, out);
     }
     context->save_for_backward({table, observations, offsets});
     return y;
@@ -45,10 +75,7 @@ struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
     for (int64_t n = 0; n < steps * rows; ++n) {
       const uint8_t* observed = observations.const_data_ptr<uint8_t>() + n * tokens;
       const float* g = grad.const_data_ptr<float>() + ((n % rows) * steps + n / rows) * dim;
-      for (int64_t j = 0; j < tokens; ++j) {
-        float* word = grad_table.data_ptr<float>() + Word(offset, observed, j) * dim;
-        for (int64_t d = 0; d < dim; ++d) word[d] += g[d];
-      }
+      AddToWords(g, offset, observed, tokens, dim, grad_table.data_ptr<float>());
     }
     return {grad_table, grad.flatten(0, 1).sum(0), Tensor(), Tensor()};
   }

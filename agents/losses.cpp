@@ -42,23 +42,41 @@ double KlDivergence(std::span<const float> teacher, std::span<const float> stude
   return kl;
 }
 
-void ActorCriticStep(std::span<const float> head, int action, double advantage, double target,
-                     const LossWeights& weights, double scale, std::span<float> grad, LossSums& sums) {
+namespace {
+
+struct ValueLoss {
+  double square, slope;  // and its derivative by the value
+};
+
+ValueLoss ValueLossOf(double value, const StepCredit& credit, double clip) {
+  const double error = value - credit.target;
+  const ValueLoss plain{error * error, 2 * error};
+  if (clip <= 0) return plain;
+  const double moved = value - credit.acting_value;
+  const double clipped = credit.acting_value + std::clamp(moved, -clip, clip) - credit.target;
+  if (clipped * clipped <= plain.square) return plain;
+  return {clipped * clipped, std::abs(moved) < clip ? 2 * clipped : 0};
+}
+
+}  // namespace
+
+void ActorCriticStep(std::span<const float> head, const StepCredit& credit, const LossWeights& weights, double scale,
+                     std::span<float> grad, LossSums& sums) {
   const size_t actions = head.size() - 1;
   Row row;
   LogSoftmax(head.first(actions), row.log_p, row.p);
   double entropy = 0;
   for (size_t k = 0; k < actions; ++k) entropy -= static_cast<double>(row.p[k]) * row.log_p[k];
   for (size_t k = 0; k < actions; ++k) {
-    const double chosen = static_cast<int>(k) == action ? 1 : 0;
-    const double policy = advantage * (row.p[k] - chosen);
+    const double chosen = static_cast<int>(k) == credit.action ? 1 : 0;
+    const double policy = credit.advantage * (row.p[k] - chosen);
     const double bonus = weights.entropy * row.p[k] * (row.log_p[k] + entropy);
     grad[k] = static_cast<float>(scale * (policy + bonus));
   }
-  const double error = head[actions] - target;
-  grad[actions] = static_cast<float>(scale * weights.value * 2 * error);
-  sums.policy -= advantage * row.log_p[static_cast<size_t>(action)];
-  sums.value += error * error;
+  const ValueLoss value = ValueLossOf(head[actions], credit, weights.value_clip);
+  grad[actions] = static_cast<float>(scale * weights.value * value.slope);
+  sums.policy -= credit.advantage * row.log_p[static_cast<size_t>(credit.action)];
+  sums.value += value.square;
   sums.entropy += entropy;
   ++sums.steps;
 }

@@ -21,14 +21,24 @@ struct LossSums {
 };
 
 /// Weights of the actor-critic loss of one step: -advantage log pi(a) + value (V - target)^2 - entropy H(pi).
+/// With value_clip c > 0 the square is the larger of (V - target)^2 and (V' - target)^2, V' being V kept within c of
+/// the value that the acting policy had: what moved far is not pushed further. Source: PPO's published code.
 struct LossWeights {
   double value = 0.5;
   double entropy = 0.01;
+  double value_clip = 0;  ///< 0: none
+};
+
+/// What an actor-critic loss knows of a step besides the head.
+struct StepCredit {
+  int action = 0;
+  double advantage = 0, target = 0;
+  double acting_value = 0;  ///< of the policy that acted, for value_clip
 };
 
 /// Adds one step's terms to `sums` and writes d(loss * scale)/d(head) of that step. head: logits, then the value.
-void ActorCriticStep(std::span<const float> head, int action, double advantage, double target,
-                     const LossWeights& weights, double scale, std::span<float> grad, LossSums& sums);
+void ActorCriticStep(std::span<const float> head, const StepCredit& credit, const LossWeights& weights, double scale,
+                     std::span<float> grad, LossSums& sums);
 
 /// The same for consolidation: KL(teacher || student) * scale + value_weight (V - V_teacher)^2 * scale_value.
 void DistillStep(std::span<const float> teacher, std::span<const float> student, double value_weight, double scale,

@@ -38,6 +38,8 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("clip_rho", l.returns.clip_rho, Range{0, 1e6}, "largest importance ratio of a temporal difference");
   v("clip_c", l.returns.clip_c, Range{0, 1e6}, "largest importance ratio of the trace");
   v("value_weight", l.loss.value, Range{0, 1e6}, "of the squared error of the values");
+  v("value_clip", l.loss.value_clip, Range{0, 1e9},
+    "values further than this from those of the acting policy are not pushed further away; 0: no clip");
   v("entropy_weight", l.loss.entropy, Range{0, 1e6}, "of the entropy bonus");
   v("normalise_advantages", l.normalise_advantages, Any{}, "to mean 0 and deviation 1 over each batch");
   v("span_loss", l.span_loss, OneOf{{"all", "ramp"}},
@@ -46,10 +48,19 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
+void VisitClone(RunOptions::Clone& c, Options& v) {
+  v("max_steps", c.max_steps, Range{0, kMany},
+    "steps of the environment's oracle whose actions are cloned, on its hardest levels; 0: none");
+  v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
+  v.Section(
+      "optimizer", [&c](Options& inner) { VisitOptimizer(c.optimizer, inner); }, "optimiser while cloning");
+}
+
 void VisitConsolidate(RunOptions& o, Options& v) {
   auto& c = o.consolidate;
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation after learning; 0: none");
-  v("budget", c.budget, Range{0, kMany}, "ends early at this mean of living memories per layer; 0: never");
+  v("budget", c.price.budget, Range{0, kMany},
+    "living memories, mean over layers, at which no more is forgotten; 0: as few as the tolerance allows");
   v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
   v("final_tolerance", c.price.final_tolerance, Range{0, 1e3},
     "tolerance falls geometrically to this over the phase; 0: it stays");
@@ -99,6 +110,9 @@ void VisitOptimizer(OptimizerOptions& o, Options& v) {
 void RunOptions::Visit(Options& v) {
   v("seed", seed, Range{0, 9e15}, "decides every random number of the run");
   v("device", device, OneOf{{"cpu", "cuda"}}, "where the policy runs; environments stay on the CPU");
+  v("phases", phases, Any{},
+    "what a training does, in this order and as often as named: clone (the oracle), learn (by reward), consolidate "
+    "(forget); each for its max_steps");
   v.Section(
       "env",
       [this](Options& s) {
@@ -113,6 +127,8 @@ void RunOptions::Visit(Options& v) {
       "optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser while learning");
   v.Section(
       "curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder levels as the score allows");
+  v.Section(
+      "clone", [this](Options& s) { VisitClone(clone, s); }, "behavioural cloning of the environment's oracle");
   v.Section(
       "consolidate",
       [this](Options& s) {
@@ -131,19 +147,37 @@ void RunOptions::SetEnv(const std::string& id) {
   env.id = id;
 }
 
+int64_t RunOptions::MaxSteps(Phase phase) const {
+  if (phase == Phase::kClone) return clone.max_steps;
+  if (phase == Phase::kConsolidate) return consolidate.max_steps;
+  return phase == Phase::kLearn ? train.max_steps : 0;
+}
+
+const OptimizerOptions& RunOptions::OptimizerOf(Phase phase) const {
+  if (phase == Phase::kClone) return clone.optimizer;
+  return phase == Phase::kConsolidate ? consolidate.optimizer : optimizer;
+}
+
 void RunOptions::Resolve() {
   memory.options->block = train.unroll_length;
   memory.options->Check();
   Require(
       train.num_envs % train.actors == 0,
       fmt::format("train.num_envs: got {}, allowed: a multiple of train.actors = {}", train.num_envs, train.actors));
-  Require(train.max_steps > 0 || consolidate.max_steps > 0,
-          "train.max_steps: got 0, allowed: more than 0 unless consolidate.max_steps is; there is nothing to do");
+  const auto parts = ParsePhases(phases);
+  Require(std::any_of(parts.begin(), parts.end(), [this](Phase phase) { return MaxSteps(phase) > 0; }),
+          "phases: none of them has steps, there is nothing to do; allowed: more than 0 for train.max_steps, "
+          "clone.max_steps or consolidate.max_steps");
   const double ramp = memory.options->Ramp();
   Require(ramp > 0 || loss.span_weight == 0,
           fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
   Require(ramp > 0 || consolidate.max_steps == 0,
           fmt::format("consolidate.max_steps: memory.core = {} predicts no spans to shorten, allowed: 0", memory.name));
+  const double budget = consolidate.price.budget;
+  Require(budget == 0 || budget >= ramp - 1,
+          fmt::format("consolidate.budget: got {}, allowed: 0, or at least {}; with memory.ramp = {} a step is "
+                      "remembered so long even with a span of 0",
+                      budget, ramp - 1, ramp));
   loss.ramp = consolidate.price.ramp = ramp > 0 ? ramp : 1;
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();

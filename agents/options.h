@@ -4,10 +4,12 @@
 #include <string>
 
 #include "agents/actor_critic.h"
+#include "agents/cloning.h"
 #include "agents/consolidation.h"
 #include "agents/core_options.h"
 #include "agents/curriculum.h"
 #include "agents/optimizer.h"
+#include "agents/phase.h"
 #include "agents/policy.h"
 #include "configs/options.h"
 #include "envs/params.h"
@@ -20,6 +22,7 @@ namespace lethe::agents {
 struct RunOptions {
   int64_t seed = 1;
   std::string device = "cpu";
+  std::string phases = "clone learn consolidate";  ///< in this order; those without steps are left out
 
   struct Env {
     std::string id = "Corridor-v0";
@@ -39,9 +42,14 @@ struct RunOptions {
   ActorCriticOptions loss;
   CurriculumOptions curriculum;
 
+  struct Clone {
+    int64_t max_steps = 0;
+    CloningOptions loss;
+    OptimizerOptions optimizer;
+  } clone;
+
   struct Consolidate {
     int64_t max_steps = 0;
-    double budget = 0;
     double span_rate = 1;
     OptimizerOptions optimizer;
     ConsolidationOptions price;
@@ -56,6 +64,11 @@ struct RunOptions {
   void Visit(configs::Options& options);
   /// Makes env.params of this id. Errors: std::invalid_argument with the nearest id.
   void SetEnv(const std::string& id);
+  /// Steps that a phase lasts at most; 0: it is left out.
+  int64_t MaxSteps(Phase phase) const;
+  const OptimizerOptions& OptimizerOf(Phase phase) const;
+  /// Learning rate of the span predictors relative to the rest.
+  double SpanRate(Phase phase) const { return phase == Phase::kConsolidate ? consolidate.span_rate : train.span_rate; }
   /// Copies what follows from other options (the block, ramp of the charges) and checks the rules between them.
   /// Errors: std::invalid_argument naming the option, its value and what is allowed.
   void Resolve();

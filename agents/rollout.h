@@ -16,7 +16,8 @@ struct ActorState {
   std::vector<uint8_t> is_last;        ///< [B]
   std::vector<double> curriculum;      ///< [B] value of the curriculum parameter when the row's episode began
   memory::StatePtr memory;
-  int64_t steps = 0;  ///< slots acted on; counts the action randomness
+  int64_t steps = 0;           ///< slots acted on; counts the action randomness
+  uint8_t acts_as_oracle = 0;  ///< 1: the environment's oracle acts, and `memory` remembers nothing
 };
 
 /// One finished episode.
@@ -41,8 +42,8 @@ struct Rollout {
   std::vector<float> rewards;          ///< [T, B]
   std::vector<uint8_t> terminated;     ///< [T, B]
   std::vector<uint8_t> truncated;      ///< [T, B]
-  std::vector<float> head;             ///< [T, B, num_actions + 1] of the acting policy: logits, then value
-  std::vector<Episode> episodes;       ///< that ended in this rollout
+  std::vector<float> head;        ///< [T, B, num_actions + 1] of the acting policy: logits, then value; oracle: none
+  std::vector<Episode> episodes;  ///< that ended in this rollout
 
   memory::StatePtr memory;  ///< of the acting policy, before slot 0
   ActorState end;           ///< after slot T - 1

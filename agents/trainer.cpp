@@ -52,12 +52,6 @@ struct Interval {
   }
 };
 
-double MeanLiving(const memory::LivingStats& living) {
-  double sum = 0;
-  for (const double s : living.sum) sum += s;
-  return sum / static_cast<double>(std::max<int64_t>(living.steps * static_cast<int64_t>(living.sum.size()), 1));
-}
-
 }  // namespace
 
 double FlopsPerStep(const Policy& policy, int64_t unroll, double living) {
@@ -76,7 +70,9 @@ class Trainer::Impl {
         policy_((torch::manual_seed(static_cast<uint64_t>(options.seed)), MakePolicyOptions(options))),
         pool_(static_cast<int>(std::min(options.train.learner_threads, options.train.actors))),
         spec_(MakeEnvs(options, 1, envs::Purpose::kTrain, 0)->spec()),
-        curriculum_(options.curriculum, spec_.curriculum_parameter.empty() ? kNaN : spec_.curriculum_max) {
+        hardest_(spec_.curriculum_parameter.empty() ? kNaN : spec_.curriculum_max),
+        curriculum_(options.curriculum, hardest_),
+        phases_(ParsePhases(options.phases)) {
     policy_.to(torch::Device(options.device));
     parameters_ = std::make_unique<FlatParameters>(policy_);
     layout_ = LayoutOf(*parameters_);
@@ -87,23 +83,24 @@ class Trainer::Impl {
     state_.students.resize(state_.actors.size());
     state_.curriculum = curriculum_.progress();
     price_ = MemoryPrice(options.consolidate.price);
-    BeginPhase(options.train.max_steps > 0 ? Phase::kLearn : NextPhase());
+    BeginPhase(FirstFrom(0));
   }
 
   void Restore(TrainerState state) {
     state_ = std::move(state);
     const bool was_done = state_.phase == Phase::kDone;
-    if (was_done) state_.phase = state_.teacher.empty() ? Phase::kLearn : Phase::kConsolidate;  // its last one
+    if (was_done) state_.phase = phases_.at(static_cast<size_t>(state_.phase_number));  // its last one
     parameters_->Write(state_.parameters);
     curriculum_.Restore(state_.curriculum);
     MakeOptimizer(state_.phase);
     optimizer_->mean() = state_.mean;
     optimizer_->square() = state_.square;
     optimizer_->set_updates(state_.optimizer_updates);
-    price_.Restore(state_.alpha, state_.kl, state_.pending_kl, state_.pending_episodes, state_.charged_layers);
+    price_.Restore(state_.price);
     for (size_t i = 0; i < state_.students.size(); ++i)
       if (state_.students[i] != nullptr) students_[static_cast<int>(i)] = state_.students[i];
-    if (was_done && PhaseEnds()) BeginPhase(NextPhase());  // nothing left of that phase under the present limits
+    if (was_done && PhaseEnds())
+      BeginPhase(FirstFrom(state_.phase_number + 1));  // nothing left of that phase under the present limits
   }
 
   void InitFrom(const std::vector<float>& values) {
@@ -131,32 +128,31 @@ class Trainer::Impl {
   const Policy& policy() const { return policy_; }
 
  private:
-  const OptimizerOptions& OptimizerOf(Phase phase) const {
-    return phase == Phase::kConsolidate ? options_.consolidate.optimizer : options_.optimizer;
-  }
-
   void MakeOptimizer(Phase phase) {
-    const double span_rate = phase == Phase::kConsolidate ? options_.consolidate.span_rate : options_.train.span_rate;
-    optimizer_ = std::make_unique<Optimizer>(OptimizerOf(phase), static_cast<size_t>(parameters_->size()),
-                                             RateScale(*parameters_, span_rate));
+    optimizer_ = std::make_unique<Optimizer>(options_.OptimizerOf(phase), static_cast<size_t>(parameters_->size()),
+                                             RateScale(*parameters_, options_.SpanRate(phase)));
   }
 
-  Phase NextPhase() const {
-    return state_.phase == Phase::kLearn && options_.consolidate.max_steps > 0 ? Phase::kConsolidate : Phase::kDone;
+  /// The first phase that has steps, from a place in the list on; its size: none is left.
+  int64_t FirstFrom(int64_t number) const {
+    while (number < NumPhases() && options_.MaxSteps(phases_[static_cast<size_t>(number)]) == 0) ++number;
+    return number;
   }
+  int64_t NumPhases() const { return static_cast<int64_t>(phases_.size()); }
 
   /// The end keeps what the last phase left, so that a finished run goes on like one that never stopped when its limits
   /// are raised.
-  void BeginPhase(Phase phase) {
-    state_.phase = phase;
-    if (phase == Phase::kDone) return;
+  void BeginPhase(int64_t number) {
+    state_.phase = number < NumPhases() ? phases_[static_cast<size_t>(number)] : Phase::kDone;
+    if (state_.phase == Phase::kDone) return;
+    state_.phase_number = number;
     state_.phase_steps = 0;
-    MakeOptimizer(phase);
-    if (phase == Phase::kConsolidate) {
+    MakeOptimizer(state_.phase);
+    students_.clear();
+    if (state_.phase == Phase::kLearn) state_.target = {};
+    if (state_.phase == Phase::kConsolidate) {
       state_.teacher = state_.parameters;
       price_ = MemoryPrice(options_.consolidate.price);
-      students_.clear();
-      state_.living_average = 0;
     }
   }
 
@@ -192,6 +188,7 @@ class Trainer::Impl {
       actor.seed = static_cast<uint64_t>(options_.seed);
       actor.first_row = static_cast<uint64_t>(i * rows);
       actor.unroll = t.unroll_length;
+      actor.acts_as_oracle = OracleActs();
       auto policy = std::make_shared<Policy>(policy_.options());
       policy->to(torch::Device(options_.device));
       actors_.push_back(
@@ -215,6 +212,15 @@ class Trainer::Impl {
     }
   }
 
+  bool OracleActs() const { return state_.phase == Phase::kClone; }
+
+  /// Somebody else acts from now on. What the actors ran ahead is lost.
+  void ChangeActors() {
+    StopActors();
+    if (actor_error_) std::rethrow_exception(actor_error_);
+    StartActors();
+  }
+
   void StopActors() {
     params_->Close();
     queue_->Close();
@@ -228,7 +234,7 @@ class Trainer::Impl {
     const bool teaches = state_.phase == Phase::kConsolidate;
     version->version = state_.updates;
     version->values = teaches ? state_.teacher : state_.parameters;
-    version->curriculum = curriculum_.value();
+    version->curriculum = OracleActs() ? hardest_ : curriculum_.value();
     params_->Publish(std::move(version));
   }
 
@@ -248,9 +254,7 @@ class Trainer::Impl {
     return rollouts;
   }
 
-  int64_t PhaseMaxSteps() const {
-    return state_.phase == Phase::kConsolidate ? options_.consolidate.max_steps : options_.train.max_steps;
-  }
+  int64_t PhaseMaxSteps() const { return options_.MaxSteps(state_.phase); }
 
   bool Loop() {
     auto interval_start = Clock::now(), live = Clock::now();
@@ -267,8 +271,9 @@ class Trainer::Impl {
         Log();
         interval_start = Clock::now();
       }
+      const bool oracle_acted = OracleActs();
       if (ended) {
-        BeginPhase(NextPhase());
+        BeginPhase(FirstFrom(state_.phase_number + 1));
         Checkpoint();
       } else if (state_.env_steps >= next_checkpoint) {
         Checkpoint();
@@ -279,8 +284,12 @@ class Trainer::Impl {
         live = Clock::now();
       }
       if (state_.phase == Phase::kDone) return true;
-      Publish();
-      params_->Consumed();
+      if (OracleActs() == oracle_acted) {
+        Publish();
+        params_->Consumed();
+      } else {
+        ChangeActors();
+      }
       const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
       if (out_of_time || (hooks_.stop && hooks_.stop())) return false;
     }
@@ -294,6 +303,9 @@ class Trainer::Impl {
     if (state_.phase == Phase::kConsolidate) {
       report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters,
                                     *optimizer_, price_, students_);
+    } else if (state_.phase == Phase::kClone) {
+      report_ = CloningUpdate(rollouts, options_.clone.loss, options_.loss, progress, *sharded_, state_.parameters,
+                              *optimizer_, students_);
     } else {
       report_ = ActorCriticUpdate(rollouts, options_.loss, progress, *sharded_, state_.parameters, *optimizer_);
     }
@@ -312,8 +324,6 @@ class Trainer::Impl {
       }
     }
     interval_.Add(report_.living);
-    const double living = MeanLiving(report_.living);
-    state_.living_average = state_.living_average == 0 ? living : 0.98 * state_.living_average + 0.02 * living;
     ++state_.updates;
   }
 
@@ -322,8 +332,7 @@ class Trainer::Impl {
     if (state_.phase == Phase::kLearn)
       return options_.train.target_score > 0 && curriculum_.at_hardest() &&
              state_.target.last_mean >= options_.train.target_score;
-    return options_.consolidate.budget > 0 && state_.living_average <= options_.consolidate.budget &&
-           price_.kl() <= options_.consolidate.price.tolerance;
+    return false;
   }
 
   void Log() {
@@ -342,12 +351,12 @@ class Trainer::Impl {
     s.episode_length = interval_.episodes > 0 ? interval_.length / episodes : kNaN;
     s.never_forgetting = interval_.episodes > 0 ? interval_.earlier / interval_.length : kNaN;
     s.episodes = interval_.episodes;
-    s.curriculum = curriculum_.value();
+    s.curriculum = OracleActs() ? hardest_ : curriculum_.value();
     s.curriculum_name = spec_.curriculum_parameter;
     s.policy_lag = interval_.lag / static_cast<double>(std::max<int64_t>(interval_.rollouts, 1));
     s.update = report_;
     s.update.living = interval_.living;
-    s.gflops = FlopsPerStep(policy_, options_.train.unroll_length, MeanLiving(interval_.living)) * s.steps_per_s / 1e9;
+    s.gflops = FlopsPerStep(policy_, options_.train.unroll_length, interval_.living.Mean()) * s.steps_per_s / 1e9;
     interval_ = Interval{};
     if (hooks_.log) hooks_.log(s);
   }
@@ -358,9 +367,7 @@ class Trainer::Impl {
     state_.square = optimizer_->square();
     state_.optimizer_updates = optimizer_->updates();
     state_.curriculum = curriculum_.progress();
-    state_.alpha = price_.alpha(), state_.kl = price_.kl();
-    state_.pending_kl = price_.pending_kl(), state_.pending_episodes = price_.pending_episodes();
-    state_.charged_layers = price_.charged_layers();
+    state_.price = price_.state();
     for (size_t i = 0; i < state_.students.size(); ++i) {
       const auto found = students_.find(static_cast<int>(i));
       state_.students[i] = found == students_.end() ? nullptr : found->second;
@@ -373,7 +380,9 @@ class Trainer::Impl {
   Policy policy_;  // the learner's own; actors have copies
   WorkerPool pool_;
   const envs::Spec spec_;
+  const double hardest_;  // value of the curriculum parameter; NaN: there is none
   Curriculum curriculum_;
+  const std::vector<Phase> phases_;
   std::unique_ptr<FlatParameters> parameters_;
   std::vector<ParameterLayout> layout_;
   std::vector<BoundedStretch> bounds_;

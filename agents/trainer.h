@@ -42,7 +42,7 @@ struct TrainerHooks {
 ///   actors --Rollout--> queue --> [learn: ActorCriticUpdate | consolidate: ConsolidationUpdate] --> ParamStore -->
 ///   actors
 ///
-/// Learning ends at max_steps or at the target score; consolidation at its max_steps or its budget.
+/// Learning ends at max_steps or at the target score; the other phases at their max_steps.
 /// Errors: whatever an actor, the learner or a hook throws, after all threads have ended; std::runtime_error for a loss
 /// or gradient that is not finite (the state before it is what the last checkpoint holds).
 class Trainer {

@@ -9,10 +9,6 @@ namespace lethe::agents {
 using configs::Dtype;
 using configs::SafetensorsFile;
 
-std::string PhaseName(Phase phase) {
-  return phase == Phase::kLearn ? "learn" : phase == Phase::kConsolidate ? "consolidate" : "done";
-}
-
 void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::vector<ParameterLayout>& layout) {
   TensorViews views;
   views.AddParameters("policy.", s.parameters, layout);
@@ -29,11 +25,13 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
     views.Add(prefix + "is_last", Dtype::kU8, actor.is_last);
     views.Add(prefix + "curriculum", Dtype::kF64, actor.curriculum);
     views.Add(prefix + "steps", torch::tensor({actor.steps}, torch::kLong));
+    views.Add(prefix + "acts_as_oracle", torch::tensor({actor.acts_as_oracle}, torch::kUInt8));
     views.Add(prefix + "memory.", actor.memory);
   }
   for (size_t i = 0; i < s.students.size(); ++i)
     if (s.students[i] != nullptr) views.Add(fmt::format("student{}.memory.", i), s.students[i]);
   std::map<std::string, std::string> metadata = {{"phase", PhaseName(s.phase)},
+                                                 {"phase_number", std::to_string(s.phase_number)},
                                                  {"env_steps", std::to_string(s.env_steps)},
                                                  {"phase_steps", std::to_string(s.phase_steps)},
                                                  {"updates", std::to_string(s.updates)},
@@ -42,12 +40,12 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
                                                  {"target.sum", NumberText(s.target.sum)},
                                                  {"target.last_mean", NumberText(s.target.last_mean)},
                                                  {"target.count", std::to_string(s.target.count)},
-                                                 {"alpha", NumberText(s.alpha)},
-                                                 {"kl", NumberText(s.kl)},
-                                                 {"pending_kl", NumberText(s.pending_kl)},
-                                                 {"pending_episodes", NumberText(s.pending_episodes)},
-                                                 {"charged_layers", std::to_string(s.charged_layers)},
-                                                 {"living_average", NumberText(s.living_average)}};
+                                                 {"alpha", NumberText(s.price.alpha)},
+                                                 {"kl", NumberText(s.price.kl)},
+                                                 {"pending_kl", NumberText(s.price.pending_kl)},
+                                                 {"pending_episodes", NumberText(s.price.pending_episodes)},
+                                                 {"charged_layers", std::to_string(s.price.charged_layers)},
+                                                 {"price_living", NumberText(s.price.living)}};
   AddCurriculum(s.curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
 }
@@ -64,7 +62,9 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   TrainerState s;
   const auto integer = [&](const char* key) { return static_cast<int64_t>(ReadNumber(file, key)); };
   const std::string phase = file.metadata().contains("phase") ? file.metadata().at("phase") : "";
-  s.phase = phase == "consolidate" ? Phase::kConsolidate : phase == "done" ? Phase::kDone : Phase::kLearn;
+  for (const Phase known : {Phase::kClone, Phase::kLearn, Phase::kConsolidate, Phase::kDone})
+    if (phase == PhaseName(known)) s.phase = known;
+  s.phase_number = integer("phase_number");
   s.env_steps = integer("env_steps");
   s.phase_steps = integer("phase_steps");
   s.updates = integer("updates");
@@ -72,12 +72,12 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.optimizer_updates = integer("optimizer_updates");
   s.curriculum = ReadCurriculum(file);
   s.target = {ReadNumber(file, "target.sum"), ReadNumber(file, "target.last_mean"), integer("target.count")};
-  s.alpha = ReadNumber(file, "alpha");
-  s.kl = ReadNumber(file, "kl");
-  s.pending_kl = ReadNumber(file, "pending_kl");
-  s.pending_episodes = ReadNumber(file, "pending_episodes");
-  s.charged_layers = integer("charged_layers");
-  s.living_average = ReadNumber(file, "living_average");
+  s.price.alpha = ReadNumber(file, "alpha");
+  s.price.kl = ReadNumber(file, "kl");
+  s.price.pending_kl = ReadNumber(file, "pending_kl");
+  s.price.pending_episodes = ReadNumber(file, "pending_episodes");
+  s.price.charged_layers = integer("charged_layers");
+  s.price.living = ReadNumber(file, "price_living");
   s.parameters = LoadWeights(file, layout);
   if (file.Has("teacher." + layout.front().name)) s.teacher = LoadWeights(file, layout, "teacher.");
   s.mean = ReadArray<float>(file, "optimizer.mean");
@@ -87,11 +87,14 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   for (size_t i = 0; i < actors; ++i) {
     const std::string prefix = fmt::format("actor{}.", i);
     if (file.Has(prefix + "envs")) {
-      s.actors[i] = {
-          ReadArray<std::byte>(file, prefix + "envs"),        ReadArray<uint8_t>(file, prefix + "observations"),
-          ReadArray<uint8_t>(file, prefix + "episode_start"), ReadArray<uint8_t>(file, prefix + "is_last"),
-          ReadArray<double>(file, prefix + "curriculum"),     ReadMemory(file, prefix + "memory.", core),
-          ReadArray<int64_t>(file, prefix + "steps").front()};
+      s.actors[i] = {ReadArray<std::byte>(file, prefix + "envs"),
+                     ReadArray<uint8_t>(file, prefix + "observations"),
+                     ReadArray<uint8_t>(file, prefix + "episode_start"),
+                     ReadArray<uint8_t>(file, prefix + "is_last"),
+                     ReadArray<double>(file, prefix + "curriculum"),
+                     ReadMemory(file, prefix + "memory.", core),
+                     ReadArray<int64_t>(file, prefix + "steps").front(),
+                     ReadArray<uint8_t>(file, prefix + "acts_as_oracle").front()};
     }
     const std::string student = fmt::format("student{}.memory.", i);
     if (file.Has(student + "clock")) s.students[i] = ReadMemory(file, student, core);

@@ -6,13 +6,11 @@
 #include "agents/checkpoint_tensors.h"
 #include "agents/consolidation.h"
 #include "agents/curriculum.h"
+#include "agents/phase.h"
 #include "agents/rollout.h"
 #include "configs/safetensors.h"
 
 namespace lethe::agents {
-
-enum class Phase { kLearn, kConsolidate, kDone };
-std::string PhaseName(Phase phase);
 
 /// Mean score over successive windows of episodes, for decisions that must not depend on time.
 struct ScoreWindow {
@@ -29,21 +27,20 @@ struct ScoreWindow {
 /// Everything that decides how training goes on from an update boundary.
 struct TrainerState {
   Phase phase = Phase::kLearn;
-  int64_t env_steps = 0;    ///< over all phases
-  int64_t phase_steps = 0;  ///< in this phase
+  int64_t phase_number = 0;  ///< place of the phase, or of the last one, in the list of phases
+  int64_t env_steps = 0;     ///< over all phases
+  int64_t phase_steps = 0;   ///< in this phase
   int64_t updates = 0;
   double seconds = 0;               ///< wall time so far, for logs only
   std::vector<float> parameters;    ///< of the policy that learns; the student in consolidation
-  std::vector<float> teacher;       ///< empty while learning
+  std::vector<float> teacher;       ///< of the latest consolidation; empty before it
   std::vector<float> mean, square;  ///< the optimiser's moments
   int64_t optimizer_updates = 0;
   Curriculum::Progress curriculum;
   ScoreWindow target;
-  double alpha = 0, kl = 0, pending_kl = 0, pending_episodes = 0;  ///< MemoryPrice
-  int64_t charged_layers = 0;
-  double living_average = 0;               ///< of consolidation, for the budget
+  MemoryPrice::State price;
   std::vector<ActorState> actors;          ///< empty entries: not started
-  std::vector<memory::StatePtr> students;  ///< per actor, in consolidation
+  std::vector<memory::StatePtr> students;  ///< per actor, while cloning and in consolidation
 };
 
 /// Writes a checkpoint: weights as policy.* (and teacher.*), optimizer.*, actor<i>.*, student<i>.*, counters in the

@@ -57,7 +57,7 @@ std::string WithUnit(double value, const std::vector<std::string_view>& units) {
   return fmt::format("{:.{}f}{}", value, decimals, units[unit]);
 }
 
-Paint PaintOf(const std::string& phase) { return phase == "learn" ? Paint::kCyan : Paint::kMagenta; }
+Paint PaintOf(const std::string& phase) { return phase == "consolidate" ? Paint::kMagenta : Paint::kCyan; }
 
 /// `right` ends at the last column; one space at least stays between the two.
 std::string LeftAndRight(const std::string& left, const std::string& right) {

@@ -28,7 +28,7 @@ Single options are changed behind the file: `train.max_steps=1e6 seed=2`; `lethe
 
 Ctrl-C or SIGTERM stops after the present update with a checkpoint. --resume goes on from there, as if nothing
 had happened: with the same build, processor and threads, and max_policy_lag 0 on the CPU, bit for bit. The run
-then keeps the options of its config.yaml; only train.max_steps, train.max_minutes, train.target_score,
+then keeps the options of its config.yaml; only train.max_steps, train.max_minutes, train.target_score, clone.max_steps,
 consolidate.max_steps, consolidate.budget, device and log.* may be changed.
 
 Examples:
@@ -36,8 +36,8 @@ Examples:
   lethe train configs/corridor.yaml seed=2 --run-dir runs/corridor_2
   lethe train --resume --run-dir runs/corridor train.max_steps=8e6)";
 
-const std::vector<std::string> kMayChange = {"train.max_steps", "train.max_minutes", "train.target_score",
-                                             "consolidate.max_steps", "consolidate.budget"};
+const std::vector<std::string> kMayChange = {"train.max_steps", "train.max_minutes",     "train.target_score",
+                                             "clone.max_steps", "consolidate.max_steps", "consolidate.budget"};
 
 /// Training of an agent.
 class TrainSession : public RunSession {
@@ -117,7 +117,10 @@ class TrainSession : public RunSession {
   }
 
   std::string LengthOption() const override {
-    return options_->consolidate.max_steps > 0 ? "consolidate.max_steps" : "train.max_steps";
+    std::string last = "train";
+    for (const agents::Phase phase : agents::ParsePhases(options_->phases))
+      if (options_->MaxSteps(phase) > 0) last = phase == agents::Phase::kLearn ? "train" : agents::PhaseName(phase);
+    return last + ".max_steps";
   }
   std::string EvalFlags() const override { return " --episodes 1000"; }
 

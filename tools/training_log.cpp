@@ -38,6 +38,7 @@ void AddUpdate(const agents::TrainingStatus& status, Json& line) {
   line["learning_rate"] = update.learning_rate;
   line["span_weight"] = update.span_weight;
   line["ratio_mean"] = update.ratio_mean;
+  line["agreement"] = update.agreement;
   line["policy_lag"] = status.policy_lag;
 }
 
@@ -91,6 +92,9 @@ ProgressLine MakeProgressLine(const agents::TrainingStatus& status, double total
   const auto& update = status.update;
   if (status.phase == agents::Phase::kConsolidate) {
     line.losses = {{"kl", update.kl}, {"value", update.value_loss}, {"price", update.span_weight}};
+  } else if (status.phase == agents::Phase::kClone) {
+    line.losses = {
+        {"cross_entropy", update.policy_loss}, {"value", update.value_loss}, {"agreement", update.agreement}};
   } else {
     line.losses = {{"policy", update.policy_loss}, {"value", update.value_loss}, {"entropy", update.entropy}};
   }

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "agents/flat_parameters.h"
 #include "agents/shards.h"
+#include "memory/registry.h"
 #include "tests/agents/tiny_run.h"
 
 namespace lethe::agents {
@@ -26,7 +28,7 @@ struct Pair {
   std::unique_ptr<FlatParameters> parameters;
   ParamVersion version;
 
-  explicit Pair(const std::vector<std::string>& more = {}) : run(MakeTinyRun(more)) {
+  explicit Pair(std::unique_ptr<RunOptions> options = MakeTinyRun()) : run(std::move(options)) {
     torch::manual_seed(4);
     learner = std::make_unique<Policy>(MakePolicyOptions(*run));
     parameters = std::make_unique<FlatParameters>(*learner);
@@ -34,7 +36,8 @@ struct Pair {
     for (const auto& part : parameters->parts()) {
       torch::Tensor tensor = part.tensor;
       if (part.name.ends_with(".span")) tensor.normal_(0, 0.7);
-      if (part.name == "head") tensor.mul_(10);  // a policy with preferences; float32 rounds its logits to about 1e-6
+      // A policy with preferences: logits, which start small, get about the size of the values, 1.
+      if (part.name == "head") tensor.slice(0, 0, tensor.size(0) - 1).mul_(100);
     }
     version.values = parameters->Read();
     version.curriculum = kNaN;
@@ -47,6 +50,21 @@ struct Pair {
                                    std::make_shared<Policy>(learner->options()));
   }
 };
+
+/// A core that forgets within rollouts of 8 steps, in corridors of 3 to 5 cells that time runs out in.
+std::vector<std::string> SmallRunOf(const std::string& core) {
+  std::vector<std::string> all = {"memory.core=" + core,   "env.length_max=5",  "env.limit_scale=1",
+                                  "env.limit_offset=4",    "memory.dim=16",     "train.num_envs=8",
+                                  "train.unroll_length=8", "log.live_seconds=0"};
+  const std::map<std::string, std::vector<std::string>> more = {
+      {"expire_span", {"memory.span_limit=12", "memory.ramp=4"}},
+      {"adaptive_span", {"memory.span_limit=12", "memory.ramp=4"}},
+      {"transformer_xl", {"memory.memory_length=6"}},
+      {"compressive", {"memory.memory_length=4", "memory.slots=2", "memory.rate=2"}}};
+  if (const auto own = more.find(core); own != more.end())
+    all.insert(all.end(), own->second.begin(), own->second.end());
+  return all;
+}
 
 int64_t Ends(const Rollout& r) { return std::ranges::count(r.terminated, 1) + std::ranges::count(r.truncated, 1); }
 
@@ -64,9 +82,11 @@ double LargestDifference(const Rollout& r, const Shard& shard) {
   return worst;
 }
 
+class StaleStateOfEveryCore : public testing::TestWithParam<std::string> {};
+
 /// A memory that is handed over late, early, or with the wrong episode would show up here.
-TEST(StaleState, ReplayGivesTheActorsOwnProbabilities) {
-  Pair pair({"env.limit_scale=1", "env.limit_offset=4"});
+TEST_P(StaleStateOfEveryCore, ReplayGivesTheActorsOwnProbabilities) {
+  Pair pair(MakeRun(SmallRunOf(GetParam())));
   WorkerPool pool(1);
   ShardedPolicy learner(*pair.learner, *pair.parameters, pool);
   int64_t ends = 0, truncations = 0;
@@ -81,6 +101,9 @@ TEST(StaleState, ReplayGivesTheActorsOwnProbabilities) {
   EXPECT_GT(ends, 20);
   EXPECT_GT(truncations, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Cores, StaleStateOfEveryCore, testing::ValuesIn(memory::CoreNames()),
+                         [](const auto& param) { return param.param; });
 
 /// The learner's own memory, carried from block to block, is the one the actor built step by step.
 TEST(StaleState, MemoryCarriedByTheLearnerIsTheActors) {

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
+#include <tuple>
 #include <vector>
 
 namespace lethe::agents {
@@ -83,7 +85,7 @@ TEST(GradientLosses, ActorCriticStep) {
     const int action = static_cast<int>(seed % 4);
     Floats grad(5);
     LossSums sums;
-    ActorCriticStep(head, action, advantage, target, weights, scale, grad, sums);
+    ActorCriticStep(head, {action, advantage, target}, weights, scale, grad, sums);
     ExpectGradient(grad, head, [&](const Doubles& h) {
       const double policy = -advantage * LogProbabilities(h)[static_cast<size_t>(action)];
       return scale * (policy + weights.value * Square(h.back() - target) - weights.entropy * Entropy(h));
@@ -93,6 +95,26 @@ TEST(GradientLosses, ActorCriticStep) {
     EXPECT_NEAR(sums.value, Square(h.back() - target), 1e-5);
     EXPECT_NEAR(sums.entropy, Entropy(h), 1e-5);
     EXPECT_EQ(sums.steps, 1);
+  }
+}
+
+TEST(GradientLosses, ClippedValuesAreNotPushedFurther) {
+  const double target = 1, clip = 0.2;
+  // acting value, value now, whether a gradient is left: moved too far towards the target; back from it; little.
+  const std::tuple<double, float, bool> cases[] = {
+      {0, 0.5f, false}, {0, -0.5f, true}, {0.4, 0.5f, true}, {2, 1.5f, false}};
+  for (const auto& [acting, value, has_gradient] : cases) {
+    const Floats head = {0.3f, -0.2f, value};
+    Floats grad(3);
+    LossSums sums;
+    ActorCriticStep(head, {0, 0, target, acting}, {.value = 0.5, .entropy = 0, .value_clip = clip}, 1, grad, sums);
+    const auto square = [&, a = acting](const Doubles& h) {
+      const double near = a + std::clamp(h.back() - a, -clip, clip);
+      return std::max(Square(h.back() - target), Square(near - target));
+    };
+    EXPECT_NEAR(sums.value, square({0, 0, value}), 1e-6);
+    EXPECT_EQ(grad[2] != 0, has_gradient) << "acting " << acting << ", now " << value;
+    ExpectGradient(grad, head, [&](const Doubles& h) { return 0.5 * square(h); });
   }
 }
 

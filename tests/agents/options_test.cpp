@@ -50,7 +50,13 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"train.num_envs=7", "train.actors=2"}, "train.num_envs: got 7, allowed: a multiple of train.actors = 2"},
       {{"memory.dim=10", "memory.heads=3"}, "memory option `heads`: got 3, allowed: a divisor of dim = 10"},
-      {{"train.max_steps=0"}, "train.max_steps: got 0"},
+      {{"train.max_steps=0"}, "phases: none of them has steps, there is nothing to do"},
+      {{"phases=learn consolidat"},
+       "phases: got `consolidat`, allowed: any of clone, learn, consolidate, separated by "
+       "spaces; did you mean `consolidate`?"},
+      {{"consolidate.budget=6"}, "consolidate.budget: got 6, allowed: 0, or at least 7; with memory.ramp = 8"},
+      {{"phases="}, "phases: none of them has steps"},
+      {{"phases=clone consolidate"}, "phases: none of them has steps"},
       {{"curriculum.start=500"}, "curriculum.start: got 500, allowed 0 or 3..200 (env.length_max)"},
       {{"curriculum.start=2"}, "curriculum.start: got 2"},
       {{"env.length_min=50", "env.length_max=20"}, "length_max is 20; allowed: >= length_min, 50"},

@@ -15,9 +15,11 @@
 namespace lethe::agents {
 namespace {
 
-/// Some thousand steps of everything that a checkpoint has to hold: a curriculum that moves, both phases.
-std::vector<std::string> BothPhases(const std::vector<std::string>& more = {}) {
+/// Some thousand steps of everything that a checkpoint has to hold: a curriculum that moves, all phases, one of them
+/// twice.
+std::vector<std::string> AllPhases(const std::vector<std::string>& more = {}) {
   std::vector<std::string> all = {"train.max_steps=2500",          "consolidate.max_steps=2500",
+                                  "clone.max_steps=2000",          "phases=clone learn consolidate learn",
                                   "consolidate.alpha_start=0.001", "curriculum.start=3",
                                   "curriculum.threshold=0",        "curriculum.episodes=40",
                                   "optimizer.schedule=linear",     "log.checkpoint_interval_steps=500"};
@@ -34,20 +36,20 @@ void ExpectSameEnd(const TrainerState& a, const TrainerState& b) {
   EXPECT_EQ(a.env_steps, b.env_steps);
   EXPECT_EQ(a.updates, b.updates);
   EXPECT_EQ(a.curriculum.value, b.curriculum.value);
-  EXPECT_EQ(a.alpha, b.alpha);
-  EXPECT_EQ(a.kl, b.kl);
-  EXPECT_EQ(a.living_average, b.living_average);
+  EXPECT_EQ(a.price.alpha, b.price.alpha);
+  EXPECT_EQ(a.price.kl, b.price.kl);
+  EXPECT_EQ(a.price.living, b.price.living);
   for (size_t i = 0; i < a.actors.size(); ++i) EXPECT_EQ(a.actors[i].envs, b.actors[i].envs);
 }
 
 TEST(DeterminismTrainer, SameOptionsSameBits) {
-  const auto run = MakeTinyRun(BothPhases());
+  const auto run = MakeTinyRun(AllPhases());
   EXPECT_EQ(TrainedParameters(*run), TrainedParameters(*run));
 }
 
 TEST(DeterminismTrainer, LearnerThreadsDoNotMatter) {
-  const auto one = MakeTinyRun(BothPhases({"train.learner_threads=1"}));
-  const auto two = MakeTinyRun(BothPhases({"train.learner_threads=2"}));
+  const auto one = MakeTinyRun(AllPhases({"train.learner_threads=1"}));
+  const auto two = MakeTinyRun(AllPhases({"train.learner_threads=2"}));
   EXPECT_EQ(TrainedParameters(*one), TrainedParameters(*two));
 }
 
@@ -60,7 +62,7 @@ TEST(DeterminismTrainer, AnotherSeedIsAnotherRun) {
 void ExpectResumeIsExact(Phase phase) {
   const tests::TemporaryFolder folder;
   const std::string path = folder / "middle.safetensors";
-  const auto run = MakeTinyRun(BothPhases());
+  const auto run = MakeTinyRun(AllPhases());
   const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
   int64_t saved_at = 0;
   TrainerHooks hooks;
@@ -81,11 +83,47 @@ void ExpectResumeIsExact(Phase phase) {
   ExpectSameEnd(resumed.state(), whole.state());
 }
 
+TEST(DeterminismTrainer, ResumeInCloningIsExact) { ExpectResumeIsExact(Phase::kClone); }
 TEST(DeterminismTrainer, ResumeInLearningIsExact) { ExpectResumeIsExact(Phase::kLearn); }
 TEST(DeterminismTrainer, ResumeInConsolidationIsExact) { ExpectResumeIsExact(Phase::kConsolidate); }
 
+/// The checkpoint between cloning and learning: the oracle has acted last, the policy acts next.
+TEST(DeterminismTrainer, ResumeWhereActorsChangeIsExact) {
+  const tests::TemporaryFolder folder;
+  const std::string path = folder / "change.safetensors";
+  const auto run = MakeTinyRun(AllPhases());
+  const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
+  TrainerHooks hooks;
+  bool is_saved = false;
+  hooks.checkpoint = [&](const TrainerState& state) {
+    if (is_saved || state.phase != Phase::kLearn) return;
+    is_saved = true;
+    EXPECT_EQ(state.phase_steps, 0);
+    EXPECT_EQ(state.actors[0].acts_as_oracle, 1);
+    SaveCheckpoint(path, state, layout);
+  };
+  Trainer whole(*run, hooks);
+  EXPECT_TRUE(whole.Train());
+  ASSERT_TRUE(is_saved);
+  Trainer resumed(*run, {});
+  resumed.Restore(LoadCheckpoint(configs::SafetensorsFile(path), layout, resumed.core(), whole.state().actors.size()));
+  EXPECT_TRUE(resumed.Train());
+  ExpectSameEnd(resumed.state(), whole.state());
+}
+
+TEST(Trainer, PhasesFollowEachOtherAsNamed) {
+  const auto run = MakeTinyRun(AllPhases({"log.interval_updates=1"}));
+  std::vector<Phase> seen;
+  TrainerHooks hooks;
+  hooks.log = [&](const TrainingStatus& status) {
+    if (seen.empty() || seen.back() != status.phase) seen.push_back(status.phase);
+  };
+  EXPECT_TRUE(Trainer(*run, hooks).Train());
+  EXPECT_EQ(seen, ParsePhases(run->phases));
+}
+
 TEST(Trainer, StopsWhenAskedAndGoesOnLikeARunThatDidNot) {
-  const auto run = MakeTinyRun(BothPhases());
+  const auto run = MakeTinyRun(AllPhases());
   int updates = 0;
   TrainerHooks hooks;
   hooks.stop = [&] { return ++updates == 20; };
@@ -128,7 +166,7 @@ TEST(ThreadsTrainer, TheLagOfImpalaIsBounded) {
 
 /// The teacher may run ahead with several rollouts of one actor in one update; the student replays them in order.
 TEST(ThreadsTrainer, ConsolidationRunsWithPolicyLag) {
-  const auto run = MakeTinyRun(BothPhases({"train.max_policy_lag=2"}));
+  const auto run = MakeTinyRun(AllPhases({"train.max_policy_lag=2"}));
   Trainer trainer(*run, {});
   EXPECT_TRUE(trainer.Train());
   EXPECT_EQ(trainer.state().phase, Phase::kDone);

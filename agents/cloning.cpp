@@ -1,0 +1,50 @@
+#include "agents/cloning.h"
+
+#include <algorithm>
+
+#include "agents/credit.h"
+
+namespace lethe::agents {
+
+namespace {
+
+bool Agrees(std::span<const float> head, int action) {
+  const auto logits = head.first(head.size() - 1);
+  return std::max_element(logits.begin(), logits.end()) - logits.begin() == action;
+}
+
+}  // namespace
+
+UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOptions& options,
+                           const ActorCriticOptions& actor_critic, double progress, ShardedPolicy& policy,
+                           std::span<float> parameters, Optimizer& optimizer, StudentMemory& memories) {
+  auto shards = policy.Forward(rollouts, StatesBefore(rollouts, memories), true);
+  Keep(shards, memories);
+  int64_t steps = 0, agreeing = 0;
+  for (const Rollout& rollout : rollouts) steps += rollout.env_steps;
+  const double scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
+  LossSums sums;
+  for (Shard& shard : shards) {
+    const Rollout& r = *shard.rollout;
+    const Credit credit = AssignCredit(shard, actor_critic.returns, Behaviour::kForeign);
+    for (int64_t row = 0; row < r.rows; ++row) {
+      for (int64_t t = 0; t < r.unroll; ++t) {
+        if (!HasLoss(r, row, t)) continue;
+        const int action = r.actions[static_cast<size_t>(t * r.rows + row)];
+        // Cross-entropy is the policy loss with an advantage of 1.
+        ActorCriticStep(
+            shard.Head(row, t),
+            {.action = action, .advantage = 1, .target = credit.targets[static_cast<size_t>(row * r.unroll + t)]},
+            {.value = options.value_weight, .entropy = 0}, scale, shard.GradHead(row, t), sums);
+        agreeing += Agrees(shard.Head(row, t), action);
+      }
+    }
+  }
+  ChargeSpans(actor_critic, shards);
+  UpdateReport report = Finish(shards, sums, progress, policy, parameters, optimizer);
+  report.agreement = static_cast<double>(agreeing) * scale;
+  report.span_weight = actor_critic.span_weight;
+  return report;
+}
+
+}  // namespace lethe::agents

@@ -1,0 +1,96 @@
+// Behavioural cloning: who acts, what is learnt, and what an oracle's rollouts hold.
+
+#include "agents/cloning.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "agents/actor.h"
+#include "agents/evaluate.h"
+#include "agents/flat_parameters.h"
+#include "tests/agents/tiny_run.h"
+
+namespace lethe::agents {
+namespace {
+
+Rollout OracleRollout(const RunOptions& run, const std::shared_ptr<Policy>& policy) {
+  Actor actor({.unroll = run.train.unroll_length, .acts_as_oracle = true}, MakeEnvs(run, 4, envs::Purpose::kTrain, 0),
+              policy);
+  const ParamVersion params{.version = 0, .values = FlatParameters(*policy).Read(), .curriculum = 5};
+  actor.Run(params);
+  return actor.Run(params);
+}
+
+TEST(Cloning, OraclesActAndRememberNothing) {
+  const auto run = MakeTinyRun();
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  const Rollout rollout = OracleRollout(*run, policy);
+  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
+  std::vector<uint8_t> observations(static_cast<size_t>(4 * rollout.tokens)), actions(4), start(4), ends(8);
+  std::vector<float> rewards(4);
+  envs->Reset(observations.data());
+  for (int64_t t = 0; t < 2 * rollout.unroll; ++t) {
+    envs->Oracle(actions.data());
+    if (t >= rollout.unroll) {
+      const size_t at = static_cast<size_t>((t - rollout.unroll) * 4);
+      EXPECT_TRUE(std::equal(actions.begin(), actions.end(), rollout.actions.begin() + static_cast<std::ptrdiff_t>(at)))
+          << "slot " << t;
+    }
+    envs->Step(actions.data(), {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+  }
+  EXPECT_TRUE(rollout.head.empty());
+  for (const int64_t resident : rollout.memory->resident()) EXPECT_EQ(resident, 0);
+  EXPECT_EQ(rollout.end.acts_as_oracle, 1);
+}
+
+/// The cross-entropy before any update, against log-probabilities of the policy's own step face.
+TEST(Cloning, LossIsTheCrossEntropyOfTheOraclesActions) {
+  const auto run = MakeTinyRun();
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  FlatParameters parameters(*policy);
+  Actor actor({.unroll = run->train.unroll_length, .acts_as_oracle = true}, MakeEnvs(*run, 4, envs::Purpose::kTrain, 0),
+              policy);
+  std::vector<float> values = parameters.Read();
+  const ParamVersion params{.version = 0, .values = values, .curriculum = 5};
+  WorkerPool pool(1);
+  ShardedPolicy sharded(*policy, parameters, pool);
+  Optimizer still({.learning_rate = 0}, values.size());
+  StudentMemory memories;
+  memory::StatePtr state = policy->core().Start(4);
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<Rollout> rollouts = {actor.Run(params)};
+    const UpdateReport report = CloningUpdate(rollouts, {}, {}, 0, sharded, values, still, memories);
+    const Rollout& r = rollouts[0];
+    PolicyStepper stepper(*policy, state, r.unroll);
+    double nats = 0, agreeing = 0;
+    for (int64_t t = 0; t < r.unroll; ++t) {
+      const torch::Tensor head = stepper.Step(&r.observations[static_cast<size_t>(t * 4 * r.tokens)],
+                                              &r.episode_start[static_cast<size_t>(t * 4)]);
+      for (int64_t row = 0; row < 4; ++row) {
+        const auto at = static_cast<size_t>(t * 4 + row);
+        if (r.is_last[at] != 0) continue;
+        const std::span<const float> logits{head.const_data_ptr<float>() + row * (r.num_actions + 1),
+                                            static_cast<size_t>(r.num_actions)};
+        nats -= LogProbability(logits, r.actions[at]);
+        agreeing += std::max_element(logits.begin(), logits.end()) - logits.begin() == r.actions[at];
+      }
+    }
+    state = stepper.memory().Finish();
+    EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
+    EXPECT_NEAR(report.agreement, agreeing / static_cast<double>(r.env_steps), 1e-12);
+  }
+}
+
+TEST(LearnCloning, OracleOfAShortCorridor) {
+  const auto run = MakeRun({"env.length_max=6", "memory.dim=32", "memory.span_limit=64", "memory.initial_span=0.9",
+                            "train.num_envs=16", "train.unroll_length=16", "train.max_steps=0",
+                            "clone.max_steps=200000", "clone.optimizer.learning_rate=2e-3", "log.live_seconds=0"});
+  EvaluationOptions evaluation;
+  evaluation.episodes = 500;
+  EXPECT_GE(Evaluate(*run, TrainedParameters(*run), evaluation).score, 0.95);
+}
+
+}  // namespace
+}  // namespace lethe::agents
