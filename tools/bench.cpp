@@ -18,10 +18,13 @@ constexpr const char* kDetails =
     R"(lethe bench envs [ID ...]   steps environments with random actions, observations written, episodes started anew. Every
                             thread owns a batch. `floor` is the rate at which the same bytes of observations can be
                             written by memset. Medians of 7 measurements. Without IDs: the first of each family.
-lethe bench train           trains on Corridor-v0 without writing anything and tells environment steps per second of
-                            wall time, sampled and learnt. Spans are pinned, so that every layer holds 8, 32 and 190
-                            living memories in turn. The arithmetic of a step is counted; `of limit` is its rate as a
-                            share of what plain float32 matrix products reach on the same threads right before.
+lethe bench train           trains on Corridor-v0 without writing anything and tells environment steps per second,
+                            sampled and learnt, of wall time and of CPU time over all threads. Rows: Expire-Span with
+                            spans pinned, so that every layer holds 8, 32 and 190 living memories; one thread; IMPALA
+                            with half of the threads acting; Transformer-XL remembering 32, 128 and 512 steps; GRU and
+                            LSTM with 64 and 256 environments; no memory. The arithmetic of a step is counted; `of` is
+                            its rate as a share of what float32 matrix products reach before and after. `envs, act,
+                            learn, wait` say where the threads' time goes. --core NAME: only rows of this core.
 lethe bench memory [ROWS ...]
                             trains a character model on noise, from a state in which memories have long lived and died:
                             4 layers, width 256, 4 heads, blocks of 256, 8 rows, span limit 4096, ramp 64. Rows:
@@ -31,9 +34,10 @@ lethe bench memory [ROWS ...]
                               bfloat16  half the bits
                               step      microseconds of a step while acting, with 8, 32 and 190 living memories; in
                                         tensor operators too
-                            `published` is the published algorithm, operator by operator. Characters are per second of
-                            CPU time; `saved` is what forward adds for backward. Arithmetic is counted over living
-                            memories; `of` is its share of what matrix products reach in between. Default: all rows.
+                            `published` is the published algorithm, operator by operator; `kept`: with freed memory
+                            kept by the program, as ours always is. Characters are per second of CPU time; `saved` is
+                            what forward adds for backward. Arithmetic is counted over living memories; `of` is its
+                            share of what matrix products reach in between. Default: all rows.
                             --core NAME measures another core, with its options as memory.key=value.
 
 Examples:
@@ -48,7 +52,7 @@ const std::vector<Flag> kFlags = {
     {"batch", "N", "envs: environments that a thread steps together, default 1024; memory: rows, default 8"},
     {"threads", "N", "envs: only so many threads, default: a row for 1, and one for every core; memory: default 1"},
     {"living", "N", "train: only this number of living memories per layer, 1..245"},
-    {"core", "NAME", "memory: kind of memory, default expire_span"},
+    {"core", "NAME", "memory: kind of memory, default expire_span; train: only its rows"},
     {"block", "N", "memory: characters of a row in one update, default 256"},
     {"json", "", "print one JSON object per line"},
 };
@@ -63,7 +67,7 @@ struct Benchmark {
 const std::vector<Benchmark>& Benchmarks() {
   static const std::vector<Benchmark> all = {{"envs", {"batch", "threads"}, BenchEnvs},
                                              {"memory", {"batch", "threads", "core", "block"}, BenchMemory},
-                                             {"train", {"living"}, BenchTrain}};
+                                             {"train", {"living", "core"}, BenchTrain}};
   return all;
 }
 

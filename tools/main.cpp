@@ -3,11 +3,9 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 #include <new>
 
 #include "configs/document.h"
@@ -16,6 +14,7 @@
 #include "tools/bench.h"
 #include "tools/envs.h"
 #include "tools/eval.h"
+#include "tools/freed_memory.h"
 #include "tools/help.h"
 #include "tools/inspect.h"
 #include "tools/play.h"
@@ -96,15 +95,8 @@ int Run(const std::string& program, const std::vector<std::string>& words) {
 }  // namespace
 }  // namespace lethe::tools
 
-/// Large tensors come and go with every update. By default each would be fresh pages of the system, cleared one fault
-/// at a time: a fifth of the time of a training with wide memories.
-static void KeepFreedMemory() {
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-}
-
 int main(int argc, char** argv) {
-  KeepFreedMemory();
+  lethe::tools::KeepFreedMemory();
   at::set_num_threads(1);  // our own threads do the parallel work
   return lethe::tools::Run(argc > 0 ? argv[0] : "lethe", {argv + std::min(argc, 1), argv + argc});
 }

@@ -27,10 +27,11 @@ std::vector<Json> Rows(std::vector<std::string> words) {
 
 TEST(BenchMemory, TellsSpeedSavedBytesAndShareOfTheLimit) {
   const auto rows = Rows({"spans", "memory.span_limit=64", "memory.ramp=6"});
-  ASSERT_GE(rows.size(), 6u);
+  ASSERT_GE(rows.size(), 9u);
   size_t published = 0;
   for (const Json& row : rows) {
     published += row["core"] == "published" ? 1 : 0;
+    EXPECT_EQ(row["keeps_freed_memory"], row["core"] != "published");
     EXPECT_EQ(row["limit"], 64);
     EXPECT_EQ(row["dtype"], "float32");
     EXPECT_NEAR(row["fraction_of_limit"].get<double>(),
@@ -42,23 +43,24 @@ TEST(BenchMemory, TellsSpeedSavedBytesAndShareOfTheLimit) {
   }
   EXPECT_EQ(published, 3u);
   // Alive while age < span + ramp: 32 + 6 at half the limit, so ages 1 .. 37.
-  EXPECT_EQ(rows[3]["core"], "expire_span");
-  EXPECT_EQ(rows[3]["span_fraction"], 0.5);
-  EXPECT_EQ(rows[3]["living_memories"], 37);
+  EXPECT_EQ(rows[4]["core"], "published, kept");
+  EXPECT_EQ(rows[5]["core"], "expire_span");
+  EXPECT_EQ(rows[5]["span_fraction"], 0.5);
+  EXPECT_EQ(rows[5]["living_memories"], 37);
   const double layer = 2 * (4 * 16 * 16 + 2 * 16 * 32) + 4 * 37 * 16 + 4 * 37 * 16 * 16 / 8.0;
-  EXPECT_NEAR(rows[3]["flops_per_char"].get<double>(), 3 * (layer + 2 * 256 * 16), 1e-6);
-  EXPECT_EQ(rows[3]["resident_bytes"], 2 * 37 * (16 * 4 + 8));
+  EXPECT_NEAR(rows[5]["flops_per_char"].get<double>(), 3 * (layer + 2 * 256 * 16), 1e-6);
+  EXPECT_EQ(rows[5]["resident_bytes"], 2 * 37 * (16 * 4 + 8));
 }
 
 TEST(BenchMemory, MeasuresUnevenRowsAndLongLimitsWithTheSameMemories) {
   const auto rows = Rows({"uneven", "long", "memory.span_limit=200", "memory.ramp=6"});
-  ASSERT_EQ(rows.size(), 4u);
-  EXPECT_EQ(rows[1]["row"], "uneven");
-  EXPECT_EQ(rows[1]["living_memories"], (205 + 25) / 2.0);
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_EQ(rows[2]["row"], "uneven");
+  EXPECT_EQ(rows[2]["living_memories"], (205 + 25) / 2.0);
   EXPECT_EQ(rows[0]["resident_bytes"], 2 * 208 * (16 * 4 + 8));  // whole blocks, as the longest row needs
-  EXPECT_EQ(rows[3]["limit"], 3200);
-  EXPECT_EQ(rows[3]["living_memories"], rows[2]["living_memories"]);
-  EXPECT_EQ(rows[3]["resident_bytes"], rows[2]["resident_bytes"]);
+  EXPECT_EQ(rows[4]["limit"], 3200);
+  EXPECT_EQ(rows[4]["living_memories"], rows[3]["living_memories"]);
+  EXPECT_EQ(rows[4]["resident_bytes"], rows[3]["resident_bytes"]);
 }
 
 TEST(BenchMemory, MeasuresASteppingMemory) {

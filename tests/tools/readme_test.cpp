@@ -71,7 +71,12 @@ Words Short(Words words) {
   const std::string command = words[0];
   if (command == "train")
     for (const char* name : {"train.max_steps", "consolidate.max_steps", "log.eval_episodes"}) Set(words, name, "1");
+  if (command == "train" && Has(words, "clone.max_steps")) Set(words, "clone.max_steps", "1");
   if (command == "train-sequence") Set(words, "train.max_updates", "1");
+  if (command == "train-sequence" && Has(words, "collision")) {
+    Set(words, "task.test_frames", "100");
+    Set(words, "evaluate.batch", "2");
+  }
   if (command == "train-sequence" && Has(words, "copy")) {
     Set(words, "task.test_samples", "2");
     Set(words, "evaluate.batch", "2");

@@ -284,13 +284,33 @@ TEST(BenchCommand, TellsSpeedAsAShareOfTheLimit) {
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   const Json json = Json::parse(ended.out);
   EXPECT_EQ(Keys(json),
-            (std::vector<std::string>{"core", "mode", "threads", "living_memories", "steps_per_s", "flops_per_step",
-                                      "matrix_gflops", "fraction_of_limit", "rss_bytes"}));
+            (std::vector<std::string>{"core", "mode", "threads", "num_envs", "living_memories", "steps_per_s",
+                                      "steps_per_cpu_s", "fraction_of_limit", "flops_per_step", "matrix_gflops",
+                                      "share_envs", "share_acting", "share_learning", "share_waiting", "rss_bytes"}));
+  EXPECT_EQ(json["num_envs"], 8);
   EXPECT_NEAR(json["living_memories"].get<double>(), 4, 0.1);
   EXPECT_NEAR(json["fraction_of_limit"].get<double>(),
-              json["steps_per_s"].get<double>() * json["flops_per_step"].get<double>() /
+              json["steps_per_cpu_s"].get<double>() * json["flops_per_step"].get<double>() /
                   (1e9 * json["matrix_gflops"].get<double>()),
               1e-9);
+}
+
+TEST(BenchCommand, ComparesCoresAndModes) {
+  const auto ended = RunLethe(".", {"bench", "train", "--json", "--seconds", "0.1", "--core", "lstm", "memory.dim=16"});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  std::istringstream lines(ended.out);
+  std::vector<int> envs;
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line);
+    EXPECT_EQ(json["core"], "lstm");
+    EXPECT_GT(json["steps_per_cpu_s"].get<double>(), 0);
+    envs.push_back(json["num_envs"]);
+  }
+  EXPECT_EQ(envs, (std::vector<int>{64, 256}));
+  const auto wrong = RunLethe(".", {"bench", "train", "--core", "lstn"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--core: no rows of `lstn`; allowed: expire_span, transformer_xl, gru, lstm, none; "
+                                   "did you mean `lstm`?"));
 }
 
 }  // namespace
