@@ -75,14 +75,15 @@ void Actor::Restore(const ActorState& state) {
   if ((now_.acts_as_oracle != 0) != options_.acts_as_oracle) now_.memory = nullptr;  // a new start
 }
 
-void Actor::StartEpisodes(double curriculum) {
+void Actor::StartEpisodes(const ParamVersion& params) {
   const auto rows = static_cast<size_t>(envs_->size());
   now_.memory = policy_->core().Start(envs_->size());
   now_.observations.resize(rows * static_cast<size_t>(envs_->num_tokens()));
   envs_->Reset(now_.observations.data());
   now_.episode_start.assign(rows, 1);
   now_.is_last.assign(rows, 0);
-  now_.curriculum.assign(rows, curriculum);
+  now_.curriculum.assign(rows, params.curriculum);
+  now_.version.assign(rows, params.version);
   now_.acts_as_oracle = options_.acts_as_oracle;
 }
 
@@ -108,7 +109,7 @@ void Actor::RecordEpisodes(int64_t slot, Rollout& r) {
     const size_t at = static_cast<size_t>(slot) * rows + row;
     if (r.terminated[at] == 0 && r.truncated[at] == 0) continue;
     const auto metrics = envs_->EpisodeMetrics(static_cast<int>(row));
-    r.episodes.push_back({metrics[score_metric_], metrics[steps_metric_], now_.curriculum[row]});
+    r.episodes.push_back({metrics[score_metric_], metrics[steps_metric_], now_.curriculum[row], now_.version[row]});
   }
 }
 
@@ -138,7 +139,7 @@ Rollout Actor::Run(const ParamVersion& params) {
   r.truncated.resize(slots * rows);
   r.head.resize(options_.acts_as_oracle ? 0 : slots * rows * width);
 
-  if (now_.memory == nullptr) StartEpisodes(params.curriculum);
+  if (now_.memory == nullptr) StartEpisodes(params);
   std::copy(now_.observations.begin(), now_.observations.end(), r.observations.begin());
   std::copy(now_.episode_start.begin(), now_.episode_start.end(), r.episode_start.begin());
   std::copy(now_.is_last.begin(), now_.is_last.end(), r.is_last.begin());
@@ -157,7 +158,7 @@ Rollout Actor::Run(const ParamVersion& params) {
       const size_t at = t * rows + row, next = at + rows;
       r.is_last[next] = r.terminated[at] | r.truncated[at];
       r.env_steps += r.is_last[at] == 0;
-      if (r.episode_start[next] != 0) now_.curriculum[row] = params.curriculum;
+      if (r.episode_start[next] != 0) now_.curriculum[row] = params.curriculum, now_.version[row] = params.version;
     }
     RecordEpisodes(static_cast<int64_t>(t), r);
     const auto stepped = Clock::now();

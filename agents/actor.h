@@ -48,8 +48,8 @@ class Actor {
   Rollout Run(const ParamVersion& params);
 
  private:
-  void StartEpisodes(double curriculum);
-  void Act(int64_t slot, Rollout& rollout, class PolicyStepper* stepper);
+  void StartEpisodes(const ParamVersion& params);
+  void Act(int64_t slot, Rollout& rollout, PolicyStepper* stepper);
   void RecordEpisodes(int64_t slot, Rollout& rollout);
 
   const ActorOptions options_;

@@ -86,8 +86,8 @@ void ChargeSpans(const ActorCriticOptions& options, std::vector<Shard>& shards) 
   }
 }
 
-UpdateReport Finish(std::vector<Shard>& shards, const LossSums& sums, double progress, ShardedPolicy& policy,
-                    std::span<float> parameters, Optimizer& optimizer) {
+UpdateReport FinishUpdate(std::vector<Shard>& shards, const LossSums& sums, double progress, ShardedPolicy& policy,
+                          std::span<float> parameters, Optimizer& optimizer) {
   const auto gradient = policy.Backward(shards);
   UpdateReport report;
   report.learning_rate = optimizer.rate(progress);
@@ -113,7 +113,7 @@ UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const Actor
     FillGradients(shards[k], credits[k], moments, options, sums);
   }
   ChargeSpans(options, shards);
-  UpdateReport report = Finish(shards, sums, progress, policy, parameters, optimizer);
+  UpdateReport report = FinishUpdate(shards, sums, progress, policy, parameters, optimizer);
   report.span_weight = options.span_weight;
   report.ratio_mean = 0;
   const double steps = static_cast<double>(std::max<int64_t>(sums.steps, 1));

@@ -44,7 +44,7 @@ UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const Actor
 void ChargeSpans(const ActorCriticOptions& options, std::vector<Shard>& shards);
 
 /// The end of any update: backward, one step of the optimiser, and what there is to tell of both and of the memory.
-UpdateReport Finish(std::vector<Shard>& shards, const LossSums& sums, double progress, ShardedPolicy& policy,
-                    std::span<float> parameters, Optimizer& optimizer);
+UpdateReport FinishUpdate(std::vector<Shard>& shards, const LossSums& sums, double progress, ShardedPolicy& policy,
+                          std::span<float> parameters, Optimizer& optimizer);
 
 }  // namespace lethe::agents

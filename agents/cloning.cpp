@@ -19,7 +19,7 @@ UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOp
                            const ActorCriticOptions& actor_critic, double progress, ShardedPolicy& policy,
                            std::span<float> parameters, Optimizer& optimizer, StudentMemory& memories) {
   auto shards = policy.Forward(rollouts, StatesBefore(rollouts, memories), true);
-  Keep(shards, memories);
+  KeepStates(shards, memories);
   int64_t steps = 0, agreeing = 0;
   for (const Rollout& rollout : rollouts) steps += rollout.env_steps;
   const double scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
@@ -41,7 +41,7 @@ UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOp
     }
   }
   ChargeSpans(actor_critic, shards);
-  UpdateReport report = Finish(shards, sums, progress, policy, parameters, optimizer);
+  UpdateReport report = FinishUpdate(shards, sums, progress, policy, parameters, optimizer);
   report.agreement = static_cast<double>(agreeing) * scale;
   report.span_weight = actor_critic.span_weight;
   return report;

@@ -44,7 +44,7 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
     steps += rollout.env_steps;
   }
   auto shards = student.Forward(rollouts, StatesBefore(rollouts, memories), true);
-  Keep(shards, memories);
+  KeepStates(shards, memories);
   const double scale = 1 / static_cast<double>(std::max<int64_t>(episodes, 1));
   const double value_scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
   const size_t layers = shards[0].output.memory.spans.size();
@@ -66,7 +66,7 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
     shard.grad_span_mean = LayerPrices(options, price.alpha(), progress, layers);
     for (double& x : shard.grad_span_mean) x *= options.ramp / static_cast<double>(shards.size());
   }
-  UpdateReport report = Finish(shards, sums, progress, student, parameters, optimizer);
+  UpdateReport report = FinishUpdate(shards, sums, progress, student, parameters, optimizer);
   price.Update(sums.kl, episodes, report.living.Mean(), progress);
   report.kl = price.kl();
   report.span_weight = price.alpha();

@@ -42,7 +42,6 @@ class MemoryPrice {
   void Charge(int64_t layers);
 
   double alpha() const { return control_.price(); }
-  int64_t charged_layers() const { return charged_layers_; }
   double kl() const { return control_.cost(); }  ///< averaged, nats per episode
   double living() const { return living_; }      ///< averaged; 0 before the first update
   /// What a checkpoint keeps.

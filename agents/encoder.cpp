@@ -2,48 +2,13 @@
 
 #include <cmath>
 
+#include "memory/kernels/rows.h"
+
 namespace lethe::agents {
 
 namespace {
 
 using torch::Tensor;
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define LETHE_FOR_EVERY_VECTOR_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define LETHE_FOR_EVERY_VECTOR_WIDTH
-#endif
-
-/// Row of the table for token j of an observation.
-inline int64_t Word(const int64_t* offsets, const uint8_t* tokens, int64_t j) { return offsets[j] + tokens[j]; }
-
-/// out [dim] = start + the words of one observation's tokens. Additions only: the same bits at any vector width.
-LETHE_FOR_EVERY_VECTOR_WIDTH void AddWords(const float* words, const float* start, const int64_t* offsets,
-                                           const uint8_t* observed, int64_t tokens, int64_t dim, float* out) {
-  constexpr int64_t kColumns = 32;  // stay in registers while the tokens pass
-  int64_t d = 0;
-  for (; d + kColumns <= dim; d += kColumns) {
-    float sum[kColumns];
-    for (int64_t i = 0; i < kColumns; ++i) sum[i] = start[d + i];
-    for (int64_t j = 0; j < tokens; ++j) {
-      const float* word = words + Word(offsets, observed, j) * dim + d;
-      for (int64_t i = 0; i < kColumns; ++i) sum[i] += word[i];
-    }
-    for (int64_t i = 0; i < kColumns; ++i) out[d + i] = sum[i];
-  }
-  for (; d < dim; ++d) {
-    out[d] = start[d];
-    for (int64_t j = 0; j < tokens; ++j) out[d] += words[Word(offsets, observed, j) * dim + d];
-  }
-}
-
-LETHE_FOR_EVERY_VECTOR_WIDTH void AddToWords(const float* grad, const int64_t* offsets, const uint8_t* observed,
-                                             int64_t tokens, int64_t dim, float* grad_words) {
-  for (int64_t j = 0; j < tokens; ++j) {
-    float* word = grad_words + Word(offsets, observed, j) * dim;
-    for (int64_t d = 0; d < dim; ++d) word[d] += grad[d];
-  }
-}
 
 struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& table, const Tensor& bias,
@@ -51,14 +16,12 @@ struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
     const int64_t steps = observations.size(0), rows = observations.size(1), tokens = observations.size(2),
                   dim = table.size(1);
     Tensor y = torch::empty({rows, steps, dim}, table.options());
-    const float* words = table.const_data_ptr<float>();
-    const float* start = bias.const_data_ptr<float>();
-    const int64_t* offset = offsets.const_data_ptr<int64_t>();
-    for (int64_t n = 0; n < steps * rows; ++n) {
-      const uint8_t* observed = observations.const_data_ptr<uint8_t>() + n * tokens;
-      float* out = y.data_ptr<float>() + ((n % rows) * steps + n / rows) * dim;
-      AddWords(words, start, offset, observed, tokens, dim, out);
-    }
+    // [steps, rows] of observations become [rows, steps] of vectors.
+    for (int64_t t = 0; t < steps; ++t)
+      memory::SelectRowKernels().embed({rows, tokens, dim, table.const_data_ptr<float>(), bias.const_data_ptr<float>(),
+                                        offsets.const_data_ptr<int64_t>(),
+                                        observations.const_data_ptr<uint8_t>() + t * rows * tokens,
+                                        y.data_ptr<float>() + t * dim, steps * dim});
     context->save_for_backward({table, observations, offsets});
     return y;
   }
@@ -71,12 +34,10 @@ struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
     const int64_t steps = observations.size(0), rows = observations.size(1), tokens = observations.size(2),
                   dim = grad.size(2);
     Tensor grad_table = torch::zeros_like(saved[0]);
-    const int64_t* offset = saved[2].const_data_ptr<int64_t>();
-    for (int64_t n = 0; n < steps * rows; ++n) {
-      const uint8_t* observed = observations.const_data_ptr<uint8_t>() + n * tokens;
-      const float* g = grad.const_data_ptr<float>() + ((n % rows) * steps + n / rows) * dim;
-      AddToWords(g, offset, observed, tokens, dim, grad_table.data_ptr<float>());
-    }
+    for (int64_t t = 0; t < steps; ++t)
+      memory::SelectRowKernels().embed_grad(
+          {rows, tokens, dim, grad.const_data_ptr<float>() + t * dim, steps * dim, saved[2].const_data_ptr<int64_t>(),
+           observations.const_data_ptr<uint8_t>() + t * rows * tokens, grad_table.data_ptr<float>()});
     return {grad_table, grad.flatten(0, 1).sum(0), Tensor(), Tensor()};
   }
 };

@@ -27,7 +27,7 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("unroll_length", t.unroll_length, Range{1, 4096}, "steps of a rollout");
   v("max_policy_lag", t.max_policy_lag, Range{0, 64},
     "0: A2C, actors wait for new parameters; more: IMPALA, most updates between acting and learning");
-  v("max_steps", t.max_steps, Range{0, kMany}, "environment steps of learning");
+  v("max_steps", t.max_steps, Range{0, kMany}, "environment steps of learning, each time");
   v("max_minutes", t.max_minutes, Range{0, 1e6},
     "checkpoint and exit after this time, whatever the phase; 0: no limit");
   v("target_score", t.target_score, Range{0, 1e9},
@@ -39,18 +39,20 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("clip_c", l.returns.clip_c, Range{0, 1e6}, "largest importance ratio of the trace");
   v("value_weight", l.loss.value, Range{0, 1e6}, "of the squared error of the values");
   v("value_clip", l.loss.value_clip, Range{0, 1e9},
-    "values further than this from those of the acting policy are not pushed further away; 0: no clip");
+    "values further than this from those of the acting policy are not pushed further away; 0: no clip. Without policy "
+    "lag the two are equal");
   v("entropy_weight", l.loss.entropy, Range{0, 1e6}, "of the entropy bonus");
   v("normalise_advantages", l.normalise_advantages, Any{}, "to mean 0 and deviation 1 over each batch");
   v("span_loss", l.span_loss, OneOf{{"all", "ramp"}},
     "what is charged: all new memories, or (published code) only those on the ramp");
-  v("span_weight", l.span_weight, Range{0, 1e6}, "alpha of the span loss while learning; 0: memory is free");
+  v("span_weight", l.span_weight, Range{0, 1e6},
+    "alpha of the span loss while learning and cloning; 0: memory is free");
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
 void VisitClone(RunOptions::Clone& c, Options& v) {
   v("max_steps", c.max_steps, Range{0, kMany},
-    "steps of the environment's oracle whose actions are cloned, on its hardest levels; 0: none");
+    "steps of the environment's oracle whose actions are cloned, with the curriculum at its end; 0: none");
   v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
   v.Section(
       "optimizer", [&c](Options& inner) { VisitOptimizer(c.optimizer, inner); }, "optimiser while cloning");
@@ -58,7 +60,7 @@ void VisitClone(RunOptions::Clone& c, Options& v) {
 
 void VisitConsolidate(RunOptions& o, Options& v) {
   auto& c = o.consolidate;
-  v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation after learning; 0: none");
+  v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation; 0: none");
   v("budget", c.price.budget, Range{0, kMany},
     "living memories, mean over layers, at which no more is forgotten; 0: as few as the tolerance allows");
   v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
@@ -173,11 +175,16 @@ void RunOptions::Resolve() {
           fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
   Require(ramp > 0 || consolidate.max_steps == 0,
           fmt::format("consolidate.max_steps: memory.core = {} predicts no spans to shorten, allowed: 0", memory.name));
-  const double budget = consolidate.price.budget;
-  Require(budget == 0 || budget >= ramp - 1,
-          fmt::format("consolidate.budget: got {}, allowed: 0, or at least {}; with memory.ramp = {} a step is "
-                      "remembered so long even with a span of 0",
-                      budget, ramp - 1, ramp));
+  const double budget = consolidate.price.budget, least = memory.options->LeastMemories();
+  Require(
+      budget == 0 || budget >= least,
+      fmt::format("consolidate.budget: got {}, allowed: 0, or at least {}: with memory.ramp = {} so many memories are "
+                  "alive even where all spans are as short as they can be",
+                  budget, least, ramp));
+  for (const Phase phase : {Phase::kClone, Phase::kConsolidate})
+    Require(MaxSteps(phase) == 0 || std::find(parts.begin(), parts.end(), phase) != parts.end(),
+            fmt::format("{0}.max_steps: got {1}, allowed: 0, since phases does not name {0}", PhaseName(phase),
+                        MaxSteps(phase)));
   loss.ramp = consolidate.price.ramp = ramp > 0 ? ramp : 1;
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();

@@ -16,7 +16,7 @@ struct PriceRule {
 /// not.
 ///   cost <- averaging cost + (1 - averaging) now
 ///   alpha <- alpha exp(rate clip((eps - cost) / eps, -2, 1)), kept in lowest .. highest
-/// With a budget, the smaller of this pull and clip((used - budget) / budget, -2, 1): no more is forgotten than wanted.
+/// With a budget, the smaller of this pull and used / budget - 1: no more is forgotten than wanted.
 class PriceControl {
  public:
   /// cost: the average to begin with; NaN: the first one that comes.
@@ -26,7 +26,7 @@ class PriceControl {
   void Update(double now, double tolerance, double used = 0, double budget = 0) {
     cost_ = std::isnan(cost_) ? now : rule_.averaging * cost_ + (1 - rule_.averaging) * now;
     double pull = std::clamp((tolerance - cost_) / tolerance, -2.0, 1.0);
-    if (budget > 0) pull = std::min(pull, std::clamp((used - budget) / budget, -2.0, 1.0));
+    if (budget > 0) pull = std::min(pull, used / budget - 1);
     price_ = std::clamp(price_ * std::exp(rule_.rate * pull), rule_.lowest, rule_.highest);
   }
 

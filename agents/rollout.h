@@ -15,6 +15,7 @@ struct ActorState {
   std::vector<uint8_t> episode_start;  ///< [B]
   std::vector<uint8_t> is_last;        ///< [B]
   std::vector<double> curriculum;      ///< [B] value of the curriculum parameter when the row's episode began
+  std::vector<int64_t> version;        ///< [B] of the parameters when it began
   memory::StatePtr memory;
   int64_t steps = 0;           ///< slots acted on; counts the action randomness
   uint8_t acts_as_oracle = 0;  ///< 1: the environment's oracle acts, and `memory` remembers nothing
@@ -25,6 +26,7 @@ struct Episode {
   float score = 0;        ///< the environment's main score
   float length = 0;       ///< steps
   double curriculum = 0;  ///< value of the curriculum parameter when it began
+  int64_t version = 0;    ///< of the parameters when it began
 };
 
 /// T steps of B environments, slot by slot: [T + 1, B] where the last slot is the first of the next rollout.

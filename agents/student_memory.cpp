@@ -15,7 +15,7 @@ std::vector<memory::StatePtr> StatesBefore(const std::vector<Rollout>& rollouts,
   return states;
 }
 
-void Keep(const std::vector<Shard>& shards, StudentMemory& memories) {
+void KeepStates(const std::vector<Shard>& shards, StudentMemory& memories) {
   for (const Shard& shard : shards) memories[shard.rollout->actor] = shard.output.memory.state;
 }
 

@@ -16,6 +16,6 @@ using StudentMemory = std::map<int, memory::StatePtr>;
 std::vector<memory::StatePtr> StatesBefore(const std::vector<Rollout>& rollouts, const StudentMemory& memories);
 
 /// Keeps what the replay of the shards' rollouts left.
-void Keep(const std::vector<Shard>& shards, StudentMemory& memories);
+void KeepStates(const std::vector<Shard>& shards, StudentMemory& memories);
 
 }  // namespace lethe::agents

@@ -143,12 +143,15 @@ class Trainer::Impl {
   /// The end keeps what the last phase left, so that a finished run goes on like one that never stopped when its limits
   /// are raised.
   void BeginPhase(int64_t number) {
+    const bool was_cloning = state_.phase == Phase::kClone;
     state_.phase = number < NumPhases() ? phases_[static_cast<size_t>(number)] : Phase::kDone;
     if (state_.phase == Phase::kDone) return;
+    const bool goes_on_cloning = was_cloning && state_.phase == Phase::kClone;
     state_.phase_number = number;
     state_.phase_steps = 0;
+    state_.phase_first_update = state_.updates;
     MakeOptimizer(state_.phase);
-    students_.clear();
+    if (!goes_on_cloning) students_.clear();  // the oracle's episodes go on too
     if (state_.phase == Phase::kLearn) state_.target = {};
     if (state_.phase == Phase::kConsolidate) {
       state_.teacher = state_.parameters;
@@ -284,14 +287,14 @@ class Trainer::Impl {
         live = Clock::now();
       }
       if (state_.phase == Phase::kDone) return true;
+      const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
+      if (out_of_time || (hooks_.stop && hooks_.stop())) return false;
       if (OracleActs() == oracle_acted) {
         Publish();
         params_->Consumed();
       } else {
         ChangeActors();
       }
-      const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
-      if (out_of_time || (hooks_.stop && hooks_.stop())) return false;
     }
     return true;
   }
@@ -319,6 +322,7 @@ class Trainer::Impl {
       state_.actors[static_cast<size_t>(r.actor)] = r.end;
       if (state_.phase != Phase::kLearn) continue;
       for (const Episode& e : r.episodes) {
+        if (e.version < state_.phase_first_update) continue;  // somebody else, a teacher maybe, played in it
         if (curriculum_.at_hardest()) state_.target.Add(e.score, options_.train.target_episodes);
         if (options_.curriculum.start > 0) curriculum_.Add(e.score, e.curriculum);
       }

@@ -39,7 +39,8 @@ struct TrainerHooks {
 
 /// The learner: starts actor threads, collects their rollouts, updates, and moves from phase to phase.
 ///
-///   actors --Rollout--> queue --> [learn: ActorCriticUpdate | consolidate: ConsolidationUpdate] --> ParamStore -->
+///   actors --Rollout--> queue --> [clone: CloningUpdate | learn: ActorCriticUpdate |
+///   consolidate: ConsolidationUpdate] --> ParamStore -->
 ///   actors
 ///
 /// Learning ends at max_steps or at the target score; the other phases at their max_steps.

@@ -24,6 +24,7 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
     views.Add(prefix + "episode_start", Dtype::kU8, actor.episode_start);
     views.Add(prefix + "is_last", Dtype::kU8, actor.is_last);
     views.Add(prefix + "curriculum", Dtype::kF64, actor.curriculum);
+    views.Add(prefix + "version", Dtype::kI64, actor.version);
     views.Add(prefix + "steps", torch::tensor({actor.steps}, torch::kLong));
     views.Add(prefix + "acts_as_oracle", torch::tensor({actor.acts_as_oracle}, torch::kUInt8));
     views.Add(prefix + "memory.", actor.memory);
@@ -33,6 +34,7 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
   std::map<std::string, std::string> metadata = {{"phase", PhaseName(s.phase)},
                                                  {"phase_number", std::to_string(s.phase_number)},
                                                  {"env_steps", std::to_string(s.env_steps)},
+                                                 {"phase_first_update", std::to_string(s.phase_first_update)},
                                                  {"phase_steps", std::to_string(s.phase_steps)},
                                                  {"updates", std::to_string(s.updates)},
                                                  {"seconds", NumberText(s.seconds)},
@@ -65,6 +67,7 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   for (const Phase known : {Phase::kClone, Phase::kLearn, Phase::kConsolidate, Phase::kDone})
     if (phase == PhaseName(known)) s.phase = known;
   s.phase_number = integer("phase_number");
+  s.phase_first_update = integer("phase_first_update");
   s.env_steps = integer("env_steps");
   s.phase_steps = integer("phase_steps");
   s.updates = integer("updates");
@@ -92,6 +95,7 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
                      ReadArray<uint8_t>(file, prefix + "episode_start"),
                      ReadArray<uint8_t>(file, prefix + "is_last"),
                      ReadArray<double>(file, prefix + "curriculum"),
+                     ReadArray<int64_t>(file, prefix + "version"),
                      ReadMemory(file, prefix + "memory.", core),
                      ReadArray<int64_t>(file, prefix + "steps").front(),
                      ReadArray<uint8_t>(file, prefix + "acts_as_oracle").front()};

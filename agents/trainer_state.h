@@ -27,9 +27,10 @@ struct ScoreWindow {
 /// Everything that decides how training goes on from an update boundary.
 struct TrainerState {
   Phase phase = Phase::kLearn;
-  int64_t phase_number = 0;  ///< place of the phase, or of the last one, in the list of phases
-  int64_t env_steps = 0;     ///< over all phases
-  int64_t phase_steps = 0;   ///< in this phase
+  int64_t phase_number = 0;        ///< place of the phase, or of the last one, in the list of phases
+  int64_t phase_first_update = 0;  ///< number of updates when it began
+  int64_t env_steps = 0;           ///< over all phases
+  int64_t phase_steps = 0;         ///< in this phase
   int64_t updates = 0;
   double seconds = 0;               ///< wall time so far, for logs only
   std::vector<float> parameters;    ///< of the policy that learns; the student in consolidation

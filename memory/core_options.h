@@ -35,6 +35,8 @@ struct CoreOptions {
   virtual std::shared_ptr<Core> Make() const = 0;
   /// [R] steps over which memories fade out; 0 for cores that predict no spans: nothing can be charged there.
   virtual double Ramp() const { return 0; }
+  /// Memories that no charge on spans gets rid of, once an episode is long enough.
+  virtual double LeastMemories() const { return 0; }
 };
 
 }  // namespace lethe::memory

@@ -51,6 +51,14 @@ ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
   }
 }
 
+Tensor SharesOf(const Tensor& span, double limit, double least) {
+  return least == 0 ? span / limit : (span / least).log() / std::log(limit / least);
+}
+
+Tensor SpansOf(const Tensor& share, double limit, double least) {
+  return least == 0 ? share * limit : (share * std::log(limit / least)).exp() * least;
+}
+
 namespace {
 
 /// Spans of g [N, H] without a copy of g in double: a bank may hold many memories.
@@ -77,14 +85,9 @@ struct SpanFunction : torch::autograd::Function<SpanFunction> {
     const auto saved = context->get_saved_variables();
     const Tensor &rows = saved[0], &weight = saved[1], &bias = saved[2];
     const double limit = context->saved_data["limit"].toDouble(), least = context->saved_data["least"].toDouble();
-    Tensor slope;  // of the span over the sigmoid's argument
-    if (least == 0) {
-      slope = saved[3] * (1 - saved[3] / limit);
-    } else {
-      const double range = std::log(limit / least);
-      const Tensor share = (saved[3] / least).log() / range;
-      slope = saved[3] * range * share * (1 - share);
-    }
+    const Tensor share = SharesOf(saved[3], limit, least);
+    Tensor slope = saved[3] * (1 - share);  // of the span over the sigmoid's argument
+    if (least > 0) slope = slope * share * std::log(limit / least);
     const Tensor grad_sum = (grads[0] * slope).contiguous();  // [N]
     const Tensor grad = grad_sum / context->saved_data["division"].toDouble();
     const Tensor grad_w = torch::zeros({rows.size(1)}, grad.options()), scale = weight.to(torch::kDouble).contiguous();
@@ -113,19 +116,20 @@ std::optional<SpanRule> ExpireSpan::RuleOfSpans(const TransformerLayer& layer) c
                   layer.span_bias.item<double>(),
                   options().span_pre_division,
                   options().span_limit,
-                  options().span_scale == "logarithmic" ? options().ramp : 0};
+                  options().LeastSpan()};
 }
 
 double ExpireSpan::BiasOf(double share_of_limit) const {
-  const SpanRule rule{{}, 0, 1, options().span_limit, options().span_scale == "logarithmic" ? options().ramp : 0};
-  const double share = ShareOf(rule, share_of_limit * options().span_limit);
+  const double limit = options().span_limit, least = options().LeastSpan(), span = share_of_limit * limit;
+  Check(span > least && span < limit, "memory: no predictor gives spans of ", span, " steps; allowed: more than ",
+        least, ", less than ", limit);
+  const double share = SharesOf(torch::full({1}, span, torch::kDouble), limit, least).item<double>();
   return -std::log(1 / share - 1);
 }
 
 Tensor ExpireSpan::Charged(const Tensor& span) const {
-  if (options().span_scale == "linear") return span;
-  const double least = options().ramp, limit = options().span_limit;
-  return (span / least).log() * (limit / std::log(limit / least));
+  const double limit = options().span_limit, least = options().LeastSpan();
+  return least == 0 ? span : SharesOf(span, limit, least) * limit;
 }
 
 Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
@@ -135,8 +139,7 @@ Tensor ExpireSpan::Spans(const TransformerLayer& layer, const Tensor& g) const {
         .view(g.sizes().slice(0, g.dim() - 1));
   const Tensor product = torch::matmul(g.to(torch::kDouble), weight.to(torch::kDouble));
   const Tensor share = (product / options().span_pre_division + layer.span_bias.to(torch::kDouble)).sigmoid();
-  const double limit = options().span_limit, least = options().ramp;
-  return options().span_scale == "linear" ? share * limit : (share * std::log(limit / least)).exp() * least;
+  return SpansOf(share, options().span_limit, options().LeastSpan());
 }
 
 AttentionConstants ExpireSpan::Constants(Noise& noise) const {

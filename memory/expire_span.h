@@ -18,7 +18,14 @@ struct ExpireSpanOptions : TransformerOptions {
   void Check() const override;
   std::shared_ptr<Core> Make() const override;
   double Ramp() const override { return ramp; }
+  /// The shortest span there is: 0, or R on a logarithmic scale.
+  double LeastSpan() const { return span_scale == "logarithmic" ? ramp : 0; }
+  double LeastMemories() const override { return LeastSpan() + ramp - 1; }
 };
+
+/// The sigmoid s [...] of spans [...] f64 with this limit and shortest span (0: linear), and the way back.
+torch::Tensor SharesOf(const torch::Tensor& span, double limit, double least);
+torch::Tensor SpansOf(const torch::Tensor& share, double limit, double least);
 
 /// Expire-Span Transformer: every step predicts, per layer, for how long it is worth remembering, and is deleted after.
 /// Span e = L s, s = sigmoid(w . g / delta + b), g the attention's input; on a logarithmic scale e = R (L / R)^s; mask
@@ -42,7 +49,7 @@ class ExpireSpan : public BankedTransformer {
               const torch::Tensor& block_span, const torch::Tensor& clock,
               const torch::Tensor& episode_begin) const override;
 
-  /// span_bias with which all spans are this share of L; in (0, 1).
+  /// span_bias with which all spans are this share of L. Errors: std::invalid_argument if no bias gives that span.
   double BiasOf(double share_of_limit) const;
 
   /// Fixes the random shortening, for comparisons: spans are cut to fraction * L in the mask. 1 switches it off.

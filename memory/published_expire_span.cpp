@@ -39,6 +39,8 @@ PublishedExpireSpan::PublishedExpireSpan(const ExpireSpan& core)
       block_(core.position_keys().size(2)),
       ramp_(core.options().ramp),
       pre_norm_(core.options().pre_norm) {
+  Check(core.options().LeastSpan() == 0, "published Expire-Span: has linear spans, got span_scale ",
+        core.options().span_scale);
   Check(!core.options().gates && core.options().position == "learned",
         "published Expire-Span: has learned positions and no gates, got position ", core.options().position,
         core.options().gates ? " and gates" : "");

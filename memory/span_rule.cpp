@@ -32,10 +32,6 @@ double SpanOf(const SpanRule& rule, const T* g) {
   return rule.least * std::exp(std::log(rule.limit / rule.least) / inverse);
 }
 
-double ShareOf(const SpanRule& rule, double span) {
-  return rule.least == 0 ? span / rule.limit : std::log(span / rule.least) / std::log(rule.limit / rule.least);
-}
-
 template double SpanOf<float>(const SpanRule&, const float*);
 template double SpanOf<double>(const SpanRule&, const double*);
 template double SpanOf<at::BFloat16>(const SpanRule&, const at::BFloat16*);

@@ -16,9 +16,6 @@ struct SpanRule {
   double least = 0;     ///< steps, where a logarithmic scale begins; 0: the scale is linear
 };
 
-/// s of a span of this rule, in (0, 1).
-double ShareOf(const SpanRule& rule, double span);
-
 /// The span of one step, in double. Both faces of a memory call this one function, so their spans agree in every bit.
 /// g [H] of float, double or at::BFloat16.
 template <class T>

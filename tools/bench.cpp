@@ -23,8 +23,9 @@ lethe bench train           trains on Corridor-v0 without writing anything and t
                             spans pinned, so that every layer holds 8, 32 and 190 living memories; one thread; IMPALA
                             with half of the threads acting; Transformer-XL remembering 32, 128 and 512 steps; GRU and
                             LSTM with 64 and 256 environments; no memory. The arithmetic of a step is counted; `of` is
-                            its rate as a share of what float32 matrix products reach before and after. `envs, act,
-                            learn, wait` say where the threads' time goes. --core NAME: only rows of this core.
+                            its rate per second of CPU time as a share of GFLOP/s, what float32 matrix products reach on
+                            one thread before and after. `envs, act, learn, wait`: of the time that actors spend in each
+                            and that the learner spends, the share. --core NAME: only rows of this core.
 lethe bench memory [ROWS ...]
                             trains a character model on noise, from a state in which memories have long lived and died:
                             4 layers, width 256, 4 heads, blocks of 256, 8 rows, span limit 4096, ramp 64. Rows:

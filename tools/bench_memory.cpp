@@ -235,37 +235,47 @@ std::vector<Group> GroupsOf(const Plan& plan) {
   return groups;
 }
 
-/// Warms up and counts what is saved. Once per row.
+/// Counts what is saved, which warms up too. Once per row.
 void Prepare(Row& row) {
   row.model = std::make_unique<CharacterModel>(row.setting);
   row.saved_bytes = row.model->CountSavedBytes();
-  row.model->Update();
 }
 
-void Measure(Group& group, const Plan& plan) {
+/// Rows in turn until each has its time.
+void MeasureInTurn(const std::vector<Row*>& rows, const Plan& plan) {
+  if (rows.empty()) return;
   const double matrix_seconds = std::min(0.1, plan.seconds);
   const auto is_over = [&] {
     double spent = 0;
-    for (const Row& row : group.rows)
-      for (const double rate : row.rates) spent += static_cast<double>(row.model->characters()) / rate;
-    return group.rows.back().rates.size() >= kLeastUpdates &&
-           spent >= plan.seconds * static_cast<double>(group.rows.size());
+    for (const Row* row : rows)
+      for (const double rate : row->rates) spent += static_cast<double>(row->model->characters()) / rate;
+    return rows.back()->rates.size() >= kLeastUpdates && spent >= plan.seconds * static_cast<double>(rows.size());
   };
+  for (Row* row : rows) row->model->Update();  // finds or makes its place in memory
   while (!is_over() && !StopSignals::Requested()) {
-    for (Row& row : group.rows) {
-      row.matrix_rates.push_back(MeasureMatrixRatePerCpuSecond(matrix_seconds / 2, row.IsBfloat16()));
+    for (Row* row : rows) {
+      row->matrix_rates.push_back(MeasureMatrixRatePerCpuSecond(matrix_seconds / 2, row->IsBfloat16()));
       const double start = ProcessCpuSeconds();
-      if (!row.keeps_memory) ReturnFreedMemory();
-      row.model->Update();
-      KeepFreedMemory();
-      row.rates.push_back(static_cast<double>(row.model->characters()) / (ProcessCpuSeconds() - start));
-      row.matrix_rates.push_back(MeasureMatrixRatePerCpuSecond(matrix_seconds / 2, row.IsBfloat16()));
+      row->model->Update();
+      row->rates.push_back(static_cast<double>(row->model->characters()) / (ProcessCpuSeconds() - start));
+      row->matrix_rates.push_back(MeasureMatrixRatePerCpuSecond(matrix_seconds / 2, row->IsBfloat16()));
     }
   }
 }
 
-/// How much faster than another row of its group, measured pair by pair.
+/// Rows that give memory back come first and by themselves: they would take it from the others.
+void Measure(Group& group, const Plan& plan) {
+  std::vector<Row*> returning, keeping;
+  for (Row& row : group.rows) (row.keeps_memory ? keeping : returning).push_back(&row);
+  if (!returning.empty()) ReturnFreedMemory();
+  MeasureInTurn(returning, plan);
+  KeepFreedMemory();
+  MeasureInTurn(keeping, plan);
+}
+
+/// How much faster than another row of its group: pair by pair where both were measured in turn.
 double Ratio(const Row& to, const Row& row) {
+  if (to.keeps_memory != row.keeps_memory) return Median(row.rates) / Median(to.rates);
   std::vector<double> ratios;
   for (size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / to.rates[i]);
   return Median(ratios);

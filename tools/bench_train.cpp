@@ -13,6 +13,7 @@
 #include "configs/nearest.h"
 #include "tools/cpu_time.h"
 #include "tools/device.h"
+#include "tools/freed_memory.h"
 #include "tools/matrix_rate.h"
 #include "tools/progress_table.h"
 #include "tools/run_config.h"
@@ -70,6 +71,13 @@ bool IsOverridden(const std::string& assignment, const CommandLine& line) {
                      [&](const std::string& word) { return word.starts_with(key); });
 }
 
+/// The largest number up to `most` that divides n: every actor has as many environments.
+int64_t DivisorUpTo(int64_t most, int64_t n) {
+  int64_t divisor = std::min(most, n);
+  while (n % divisor != 0) --divisor;
+  return divisor;
+}
+
 /// Corridors are so long that hardly an episode ends.
 std::unique_ptr<agents::RunOptions> OptionsFor(const Row& row, const CommandLine& line) {
   std::vector<std::string> assignments = {"env.id=Corridor-v0",
@@ -81,7 +89,8 @@ std::unique_ptr<agents::RunOptions> OptionsFor(const Row& row, const CommandLine
                                           "log.interval_updates=1",
                                           "log.live_seconds=0",
                                           "log.checkpoint_interval_steps=1e15"};
-  const int64_t workers = row.IsImpala() ? std::max<int64_t>(row.threads / 2, 1) : row.threads;
+  const int64_t workers =
+      DivisorUpTo(row.IsImpala() ? std::max<int64_t>(row.threads / 2, 1) : row.threads, row.num_envs);
   for (const char* option : {"actors", "learner_threads"})
     assignments.push_back(fmt::format("train.{}={}", option, workers));
   if (row.IsImpala()) assignments.push_back("train.max_policy_lag=1");
@@ -143,9 +152,11 @@ Row Described(Row row, const agents::RunOptions::Train& train) {
   return row;
 }
 
-Measurement Measure(const agents::RunOptions& options, const CommandLine& line) {
+Measurement Measure(const agents::RunOptions& options, double seconds) {
+  ReturnFreedMemory();  // what the row before had is not this one's
+  KeepFreedMemory();
   const double before = MeasureMatrixRatePerCpuSecond(0.2);
-  Stopwatch watch(line.Number("seconds", 8, 0.1, 1e6));
+  Stopwatch watch(seconds);
   agents::TrainerHooks hooks;
   hooks.log = [&](const agents::TrainingStatus& status) { watch.Read(status); };
   hooks.stop = [&] { return watch.IsOver(); };
@@ -192,6 +203,10 @@ constexpr const char* kHeader =
     "wait, %";
 
 std::vector<Row> RowsOf(const CommandLine& line) {
+  if (IsOverridden("memory.core=", line))
+    throw UserError("bench train: memory.core is what the rows are; --core NAME picks some");
+  if (line.Has("living") && line.Text("core", "expire_span") != "expire_span")
+    throw UserError("--living: living memories are those of expire_span, which --core leaves out");
   const auto all = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
   const Row expire_span{"expire_span", "a2c", 32, 64, all};
   const auto with = [](Row row, auto change) {
@@ -228,6 +243,7 @@ std::vector<Row> RowsOf(const CommandLine& line) {
 int BenchTrain(const CommandLine& line) {
   line.RequireAtMostWords(1);
   std::vector<Row> rows = RowsOf(line);
+  const double seconds = line.Number("seconds", 8, 0.1, 1e6);
   std::vector<std::unique_ptr<agents::RunOptions>> options;
   for (Row& row : rows) {  // what does not fit is better known before the first minute
     options.push_back(OptionsFor(row, line));
@@ -238,7 +254,7 @@ int BenchTrain(const CommandLine& line) {
   const bool json = line.Has("json");
   if (!json) fmt::print("{}\n", kHeader);
   for (size_t i = 0; i < rows.size(); ++i) {
-    const Measurement measurement = Measure(*options[i], line);
+    const Measurement measurement = Measure(*options[i], seconds);
     if (StopSignals::Requested()) return 128 + StopSignals::Received();
     fmt::print("{}\n", json ? ToJson(rows[i], measurement) : ToText(rows[i], measurement));
     std::fflush(stdout);

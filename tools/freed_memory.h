@@ -6,8 +6,8 @@ namespace lethe::tools {
 /// be fresh pages of the system, cleared one fault at a time: a fifth of the time of a training with wide memories.
 void KeepFreedMemory();
 
-/// Large stretches of freed memory go back to the system, as the C library does by itself: its thresholds at the
-/// largest values that it adapts them to.
+/// All that is free goes back to the system now, and large stretches of it from now on, as the C library does by
+/// itself: its thresholds at the largest values that it adapts them to.
 void ReturnFreedMemory();
 
 }  // namespace lethe::tools

@@ -13,7 +13,7 @@ inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 /// What a person wants to know about a running training. Unknown numbers are NaN and shown as "-".
 struct ProgressLine {
-  std::string phase;              ///< "learn", "consolidate"
+  std::string phase;              ///< "clone", "learn", "consolidate"
   int64_t env_steps = 0;          ///< environment steps taken so far
   int64_t total_steps = 0;        ///< 0: no limit on steps
   double seconds = 0;             ///< wall time so far

@@ -38,7 +38,7 @@ void AddUpdate(const agents::TrainingStatus& status, Json& line) {
   line["learning_rate"] = update.learning_rate;
   line["span_weight"] = update.span_weight;
   line["ratio_mean"] = update.ratio_mean;
-  line["agreement"] = update.agreement;
+  if (status.phase == agents::Phase::kClone) line["agreement"] = update.agreement;
   line["policy_lag"] = status.policy_lag;
 }
 

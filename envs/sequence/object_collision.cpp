@@ -23,22 +23,22 @@ deviation 0.5 per axis, colours uniform in 0 .. C - 1.
 **One frame.**
 1. For particle 0, then 1: while position + velocity is not strictly inside (0, G - 1) on both axes, both components of
    its velocity are drawn again; position += velocity; with probability 0.05 its colour becomes uniform in 0 .. C - 1.
-2. The cell of a particle is its position rounded to the nearest integers. If both are in one cell, this cell is recorded
-   for the ordered pair (colour 0, colour 1) in place of an older one. Nothing else happens on contact.
+2. The cell of a particle is its position rounded to the nearest integers. If both are in one cell, this cell is
+   recorded for the ordered pair (colour 0, colour 1) in place of an older one. Nothing else happens on contact.
 3. The question (a, b): with probability 0.4, if any pair has met, the easy pair; else two independent uniform colours.
    The easy pair, by `easy_pair`: `current`, the present colours of the particles; `last`, the pair that met latest.
 4. Tokens: row, 16 + column, 32 + colour of particle 0, the same of particle 1, 37 + a, 37 + b. The label of the last
-   token is 1 + 2 [row >= G / 2] + [column >= G / 2] of the recorded cell, or 0, not scored, if the pair never met; the other
-   seven have label 0.
+   token is 1 + 2 [row >= G / 2] + [column >= G / 2] of the recorded cell, or 0, not scored, if the pair never met; the
+   other seven have label 0.
 
 **Stream.** One uninterrupted stream per split of `train_frames`, `valid_frames`, `test_frames` frames, cut into rows as
 the file of CharLM is. Memory begins only at the start of a row; training passes begin there again.
 
-**Score.** error on scored labels; by chance 0.75.
+**Score.** error on scored labels; by chance 0.75 with an even G.
 
-**Memory needed.** With G = 16 and C = 5, pairs meet every 244 frames (1,950 tokens). Of a question `current`, the meeting lies 7,000 frames
-back in the median and 48,000 at the 99th percentile; a memory of at most C * C cells answers all. Small grids with few
-colours are the same task at another pace: with G = 4 particles meet about every 14 frames.
+**Memory needed.** With G = 16 and C = 5, pairs meet every 244 frames (1,950 tokens). Of a question `current`, the
+meeting lies 7,000 frames back in the median and 48,000 at the 99th percentile; a memory of at most C * C cells answers
+all. Small grids with few colours are the same task at another pace: with G = 4 particles meet about every 13 frames.
 
 **Source.** Sukhbaatar et al., arXiv:2105.06548. `current` is what the published generator does (published errors come
 with it), `last` what the paper describes. Other sizes than 16 and 5 are ours.

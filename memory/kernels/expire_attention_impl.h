@@ -383,10 +383,11 @@ inline void BackwardRows(const ExpireAttentionArgs<S>& a, int64_t first, int64_t
       grad_position_keys[d * a.positions + i] += w.grad_position_rows[i * w.dims + d];
 }
 
-/// Unrolls of an agent are this short; blocks of text are not.
+/// Unrolls of an agent are this short, blocks of text are not; in between it does not matter much.
+inline constexpr int64_t kFewQueries = 72;
 template <class S>
 inline bool HasFewQueries(const ExpireAttentionArgs<S>& a) {
-  return a.queries <= 72;
+  return a.queries <= kFewQueries;
 }
 
 template <class S>

@@ -49,7 +49,7 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   Arena arena{static_cast<char*>(scratch)};
   w.dims = PadToLanes<T>(a.head_dim);
   w.panels = (a.queries + kPanel<T, V> - 1) / kPanel<T, V>;
-  w.line = w.panels * kPanel<T, V> + kLanes<T>;  // an odd number of cache lines: rows do not share cache sets
+  w.line = (w.panels * V | 1) * kLanes<T>;  // an odd number of cache lines: rows do not share cache sets
   const int64_t queries = w.panels * kPanel<T, V>, near = w.panels * (a.positions + kPanel<T, V>)*kPanel<T, V>;
   const auto take = [&arena](int64_t n, auto&... arrays) { ((arrays = arena.Take<T>(n)), ...); };
   w.plan.keys = arena.Take<Key>(longest + kGroup);

@@ -33,11 +33,34 @@ struct BiasGradArgs {
   float* sums;     ///< [cols]; null: not wanted
 };
 
+/// Rows of a table summed: out = start + table[offsets[j] + tokens[j]] over the tokens j of each of `rows`.
+struct EmbedArgs {
+  int64_t rows, tokens, cols;
+  const float* table;       ///< [words, cols]
+  const float* start;       ///< [cols]
+  const int64_t* offsets;   ///< [tokens]
+  const uint8_t* observed;  ///< [rows, tokens]
+  float* out;               ///< row r at out + r * out_row
+  int64_t out_row;
+};
+
+/// What a table gets of the gradient of its sums, added.
+struct EmbedGradArgs {
+  int64_t rows, tokens, cols;
+  const float* grad;  ///< row r at grad + r * grad_row
+  int64_t grad_row;
+  const int64_t* offsets;   ///< [tokens]
+  const uint8_t* observed;  ///< [rows, tokens]
+  float* grad_table;        ///< [words, cols]
+};
+
 /// What runs over rows without any product of matrices. Pure functions of one thread.
 struct RowKernels {
   void (*norm)(const NormArgs&);
   void (*norm_grad)(const NormGradArgs&);
   void (*bias_grad)(const BiasGradArgs&);
+  void (*embed)(const EmbedArgs&);
+  void (*embed_grad)(const EmbedGradArgs&);
 };
 
 /// The fastest build that this processor runs.

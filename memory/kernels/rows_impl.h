@@ -96,6 +96,29 @@ inline void BiasGrad(const BiasGradArgs& a) {
   }
 }
 
-constexpr RowKernels kRowKernels = {Norm, NormGrad, BiasGrad};
+inline void Embed(const EmbedArgs& a) {
+  for (int64_t row = 0; row < a.rows; ++row) {
+    const uint8_t* observed = a.observed + row * a.tokens;
+    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+      Vec<float> sum = load(a.start + c);
+      for (int64_t j = 0; j < a.tokens; ++j) sum += load(a.table + (a.offsets[j] + observed[j]) * a.cols + c);
+      store(a.out + row * a.out_row + c, sum);
+    });
+  }
+}
+
+inline void EmbedGrad(const EmbedGradArgs& a) {
+  for (int64_t row = 0; row < a.rows; ++row) {
+    const uint8_t* observed = a.observed + row * a.tokens;
+    for (int64_t j = 0; j < a.tokens; ++j) {
+      float* word = a.grad_table + (a.offsets[j] + observed[j]) * a.cols;
+      ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
+        store(word + c, load(word + c) + load(a.grad + row * a.grad_row + c));
+      });
+    }
+  }
+}
+
+constexpr RowKernels kRowKernels = {Norm, NormGrad, BiasGrad, Embed, EmbedGrad};
 
 }  // namespace lethe::memory::LETHE_ISA

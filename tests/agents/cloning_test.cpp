@@ -45,6 +45,20 @@ TEST(Cloning, OraclesActAndRememberNothing) {
   EXPECT_EQ(rollout.end.acts_as_oracle, 1);
 }
 
+TEST(Cloning, WhoActsAfterAnOracleStartsNewEpisodes) {
+  const auto run = MakeTinyRun();
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  const ParamVersion params{.version = 7, .values = FlatParameters(*policy).Read(), .curriculum = 5};
+  const Rollout last = OracleRollout(*run, policy);
+  Actor actor({.unroll = run->train.unroll_length}, MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
+  actor.Restore(last.end);
+  const Rollout rollout = actor.Run(params);
+  for (size_t row = 0; row < 4; ++row) EXPECT_EQ(rollout.episode_start[row], 1) << "row " << row;
+  EXPECT_EQ(rollout.end.acts_as_oracle, 0);
+  EXPECT_EQ(rollout.end.version, std::vector<int64_t>(4, 7)) << "no episode began with the oracle";
+  EXPECT_FALSE(rollout.head.empty());
+}
+
 /// The cross-entropy before any update, against log-probabilities of the policy's own step face.
 TEST(Cloning, LossIsTheCrossEntropyOfTheOraclesActions) {
   const auto run = MakeTinyRun();

@@ -10,7 +10,7 @@ namespace {
 using torch::Tensor;
 
 const std::vector<int> kVocabularies{3, 7, 2, 5};
-constexpr int64_t kSteps = 4, kRows = 3, kDim = 6;
+constexpr int64_t kSteps = 4, kRows = 3, kDim = 38;  // two whole vectors and a rest
 
 Tensor RandomObservations() {
   std::vector<Tensor> tokens;

@@ -56,6 +56,7 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
        "spaces; did you mean `consolidate`?"},
       {{"consolidate.budget=6"}, "consolidate.budget: got 6, allowed: 0, or at least 7; with memory.ramp = 8"},
       {{"phases="}, "phases: none of them has steps"},
+      {{"phases=learn", "clone.max_steps=5"}, "clone.max_steps: got 5, allowed: 0, since phases does not name clone"},
       {{"phases=clone consolidate"}, "phases: none of them has steps"},
       {{"curriculum.start=500"}, "curriculum.start: got 500, allowed 0 or 3..200 (env.length_max)"},
       {{"curriculum.start=2"}, "curriculum.start: got 2"},

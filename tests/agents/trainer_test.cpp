@@ -87,8 +87,10 @@ TEST(DeterminismTrainer, ResumeInCloningIsExact) { ExpectResumeIsExact(Phase::kC
 TEST(DeterminismTrainer, ResumeInLearningIsExact) { ExpectResumeIsExact(Phase::kLearn); }
 TEST(DeterminismTrainer, ResumeInConsolidationIsExact) { ExpectResumeIsExact(Phase::kConsolidate); }
 
-/// The checkpoint between cloning and learning: the oracle has acted last, the policy acts next.
-TEST(DeterminismTrainer, ResumeWhereActorsChangeIsExact) {
+/// The checkpoint where a phase begins: the oracle or the teacher has acted last, the policy acts next.
+class DeterminismBetweenPhases : public testing::TestWithParam<int64_t> {};
+
+TEST_P(DeterminismBetweenPhases, ResumeIsExact) {
   const tests::TemporaryFolder folder;
   const std::string path = folder / "change.safetensors";
   const auto run = MakeTinyRun(AllPhases());
@@ -96,10 +98,9 @@ TEST(DeterminismTrainer, ResumeWhereActorsChangeIsExact) {
   TrainerHooks hooks;
   bool is_saved = false;
   hooks.checkpoint = [&](const TrainerState& state) {
-    if (is_saved || state.phase != Phase::kLearn) return;
+    if (is_saved || state.phase_number != GetParam() || state.phase_steps != 0) return;
     is_saved = true;
-    EXPECT_EQ(state.phase_steps, 0);
-    EXPECT_EQ(state.actors[0].acts_as_oracle, 1);
+    EXPECT_EQ(state.actors[0].acts_as_oracle, GetParam() == 1 ? 1 : 0);
     SaveCheckpoint(path, state, layout);
   };
   Trainer whole(*run, hooks);
@@ -111,6 +112,8 @@ TEST(DeterminismTrainer, ResumeWhereActorsChangeIsExact) {
   ExpectSameEnd(resumed.state(), whole.state());
 }
 
+INSTANTIATE_TEST_SUITE_P(Phases, DeterminismBetweenPhases, testing::Values(1, 2, 3));
+
 TEST(Trainer, PhasesFollowEachOtherAsNamed) {
   const auto run = MakeTinyRun(AllPhases({"log.interval_updates=1"}));
   std::vector<Phase> seen;
@@ -120,6 +123,39 @@ TEST(Trainer, PhasesFollowEachOtherAsNamed) {
   };
   EXPECT_TRUE(Trainer(*run, hooks).Train());
   EXPECT_EQ(seen, ParsePhases(run->phases));
+}
+
+/// Forgetting is free of any other limit here: only the budget can stop it.
+TEST(Trainer, MemoryIsChargedDownToTheBudgetAndNoFurther) {
+  const auto living_at_the_end = [](const char* budget) {
+    const auto run = MakeRun({"env.length_min=30",
+                              "env.length_max=30",
+                              "memory.dim=16",
+                              "memory.ffn=32",
+                              "memory.heads=2",
+                              "memory.span_limit=32",
+                              "memory.initial_span=0.9",
+                              "memory.ramp=2",
+                              "train.num_envs=8",
+                              "train.unroll_length=8",
+                              "train.max_steps=0",
+                              "consolidate.max_steps=60000",
+                              "consolidate.tolerance=1000",
+                              "consolidate.layer_delay=0",
+                              "consolidate.alpha_rate=0.05",
+                              "consolidate.alpha_start=1e-4",
+                              "consolidate.optimizer.learning_rate=1e-2",
+                              "log.live_seconds=0",
+                              "log.interval_updates=20",
+                              std::string("consolidate.budget=") + budget});
+    double living = 0;
+    TrainerHooks hooks;
+    hooks.log = [&](const TrainingStatus& status) { living = status.update.living.Mean(); };
+    EXPECT_TRUE(Trainer(*run, hooks).Train());
+    return living;
+  };
+  EXPECT_LT(living_at_the_end("0"), 3);
+  EXPECT_NEAR(living_at_the_end("8"), 8, 3);
 }
 
 TEST(Trainer, StopsWhenAskedAndGoesOnLikeARunThatDidNot) {

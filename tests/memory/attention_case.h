@@ -25,6 +25,7 @@ struct AttentionSizes {
   int64_t rows = 3, queries = 5, block = 5, heads = 2, head_dim = 4, positions = 4, longest = 9;
   double span_limit = 14;
   double age_limit = 14;        ///< largest age of a banked memory
+  int64_t shortest = 0;         ///< > 0: no row has fewer memories in its bank, but for those of one age
   double episode_start = 0.15;  ///< probability that a step of the block starts an episode
   int64_t slack = 0;            ///< unused entries of the bank before, between and behind the rows
   AttentionConstants constants{2, 3, 0, std::numeric_limits<double>::infinity()};
@@ -123,7 +124,8 @@ inline AttentionCase RandomCase(uint64_t seed, AttentionSizes s) {
   std::vector<int64_t> begins, counts, ages(static_cast<size_t>(s.slack), 0);
   for (int64_t row = 0; row < s.rows; ++row) {
     std::vector<int64_t> mine;
-    for (int64_t n = whole(0, 3) == 0 ? 0 : whole(1, s.longest); n > 0; --n)
+    const int64_t least = s.shortest > 0 ? s.shortest : whole(0, 3) == 0 ? 0 : 1;
+    for (int64_t n = least == 0 ? 0 : whole(least, s.longest); n > 0; --n)
       mine.push_back(1 + static_cast<int64_t>(std::pow(uniform(), 2) * s.age_limit));
     std::sort(mine.rbegin(), mine.rend());
     mine.erase(std::unique(mine.begin(), mine.end()), mine.end());

@@ -31,16 +31,25 @@ AttentionSizes TiledSizes() {
   return sizes;
 }
 
-/// The same with few queries: panels are narrow. With 300 memories a row's masks are kept for all heads, with 900 not.
-AttentionSizes NarrowSizes(int64_t longest) {
+/// The same with few queries: panels are narrow.
+AttentionSizes NarrowSizes() {
   AttentionSizes sizes = TiledSizes();
-  sizes.queries = 37, sizes.block = 40, sizes.longest = longest;
+  sizes.queries = 37, sizes.block = 40;
+  return sizes;
+}
+
+/// So many memories that a row's masks are not kept for all heads (kMostKeptMasks of expire_attention_tile.h: 32,768
+/// masks; 1,100 memories for 37 queries, 500 for 90, are more), however the panels are cut.
+AttentionSizes LongSizes(AttentionSizes sizes, int64_t shortest) {
+  sizes.rows = 1, sizes.shortest = shortest, sizes.longest = shortest + 100;
+  sizes.age_limit = 40 * static_cast<double>(sizes.longest), sizes.span_limit = sizes.age_limit;
+  sizes.constants.ramp = 4000;
   return sizes;
 }
 
 /// Sizes that differ in what kernels are sensitive to: vector widths, M against T, ages, published constants.
 std::vector<AttentionSizes> ManySizes() {
-  std::vector<AttentionSizes> sizes(15);
+  std::vector<AttentionSizes> sizes(16);
   sizes[1].queries = 1, sizes[1].block = 7;                                        // a step late in an unroll
   sizes[2].queries = 3, sizes[2].block = 6, sizes[2].constants = {2, 4, 0.02, 6};  // published constants, enlarged
   sizes[3].head_dim = 20, sizes[3].heads = 3, sizes[3].positions = 40, sizes[3].queries = sizes[3].block = 17;
@@ -53,8 +62,9 @@ std::vector<AttentionSizes> ManySizes() {
   sizes[10] = TiledSizes();
   sizes[11] = TiledSizes();
   sizes[11].constants = {2, 30, 0.01, 250, 200, 1e-4};  // a window, a least mask and shortened spans at once
-  sizes[12] = NarrowSizes(300), sizes[13] = NarrowSizes(900);
-  sizes[14] = NarrowSizes(300), sizes[14].constants = sizes[11].constants;
+  sizes[12] = NarrowSizes(), sizes[13] = NarrowSizes();
+  sizes[13].constants = sizes[11].constants;
+  sizes[14] = LongSizes(NarrowSizes(), 1'100), sizes[15] = LongSizes(TiledSizes(), 500);
   return sizes;
 }
 
@@ -64,6 +74,16 @@ std::vector<AttentionCase> ManyCases() {
   for (const AttentionSizes& sizes : ManySizes())
     for (int i = 0; i < (sizes.queries > 32 ? 1 : 3); ++i) cases.push_back(RandomCase(seed++, sizes));
   return cases;
+}
+
+TEST(AttentionCases, SomeHoldMoreMemoriesThanMasksAreKeptFor) {
+  int64_t long_narrow = 0, long_wide = 0;
+  for (const AttentionCase& c : ManyCases()) {
+    const int64_t masks = (c.bank.longest + c.sizes.block) * c.sizes.queries;
+    (c.sizes.queries <= 72 ? long_narrow : long_wide) += masks > 32'768;
+  }
+  EXPECT_GE(long_narrow, 1);
+  EXPECT_GE(long_wide, 1);
 }
 
 void ExpectSameOutput(const AttentionOutput& got, const AttentionOutput& want, double tolerance) {

@@ -4,12 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <algorithm>
 #include <thread>
 
 #include "memory/kernels/span_mask.h"
 #include "memory/torch.h"
 #include "tests/memory/close.h"
+#include "tests/memory/error_text.h"
 #include "tests/memory/memory_case.h"
 
 namespace lethe::memory {
@@ -297,6 +300,29 @@ TEST(ExpireSpan, OnALogarithmicScaleTheSigmoidsArgumentMultipliesSpans) {
   torch::Tensor(core.layers()[0].span_bias).fill_(0);  // s = 1/2: the geometric mean of ramp and limit
   const BlockOutput middle = core.Forward(torch::randn({2, 5, 64}), NoStarts(2, 5), core.Start(2));
   EXPECT_NEAR(middle.spans[0].mean().item<double>(), 256, 1e-9);
+}
+
+/// What devices compute, against the function that the CPU takes.
+TEST(ExpireSpan, SpansAndSharesAreInverse) {
+  for (const double least : {0.0, 8.0}) {
+    const Tensor share = torch::tensor({0.001, 0.3, 0.5, 0.999}, torch::kDouble);
+    const Tensor span = SpansOf(share, 8192, least);
+    ExpectClose(SharesOf(span, 8192, least), share, 1e-12, "share");
+    SpanRule rule{{1}, 0, 1, 8192, least};
+    for (int64_t i = 0; i < 4; ++i) {
+      const double s = share[i].item<double>(), argument = std::log(s / (1 - s));
+      EXPECT_NEAR(SpanOf(rule, &argument), span[i].item<double>(), 1e-9 * 8192);
+    }
+  }
+}
+
+TEST(ExpireSpan, NoBiasGivesSpansBelowTheScale) {
+  ExpireSpanOptions options;
+  options.span_scale = "logarithmic", options.span_limit = 800, options.ramp = 8;
+  const ExpireSpan core(options);
+  EXPECT_NEAR(core.BiasOf(0.1), 0, 1e-12) << "80 is the geometric mean of 8 and 800";
+  EXPECT_EQ(ErrorText([&] { core.BiasOf(0.01); }),
+            "memory: no predictor gives spans of 8 steps; allowed: more than 8, less than 800");
 }
 
 TEST(ThreadsExpireSpan, ForwardOfOneMemoryRunsOnSeveralThreads) {

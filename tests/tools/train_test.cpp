@@ -311,6 +311,9 @@ TEST(BenchCommand, ComparesCoresAndModes) {
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("--core: no rows of `lstn`; allowed: expire_span, transformer_xl, gru, lstm, none; "
                                    "did you mean `lstm`?"));
+  const auto core = RunLethe(".", {"bench", "train", "memory.core=gru"});
+  EXPECT_EQ(core.exit_code, 2);
+  EXPECT_THAT(core.err, HasSubstr("memory.core is what the rows are; --core NAME picks some"));
 }
 
 }  // namespace
