@@ -10,14 +10,13 @@ double MemoryPrice::Tolerance(double progress) const {
   return end > 0 ? start * std::pow(end / start, std::clamp(progress, 0.0, 1.0)) : start;
 }
 
-void MemoryPrice::Update(double kl_sum, int64_t episodes, double living, double progress) {
-  living_ = living_ == 0 ? living : options_.averaging * living_ + (1 - options_.averaging) * living;
+void MemoryPrice::Update(double kl_sum, int64_t episodes, double progress) {
   pending_kl_ += kl_sum;
   pending_episodes_ += static_cast<double>(episodes);
   if (pending_episodes_ == 0) return;  // long episodes: the KL waits for the next one to finish
   const double now = pending_kl_ / pending_episodes_;
   pending_kl_ = pending_episodes_ = 0;
-  control_.Update(now, Tolerance(progress), living_, options_.budget);
+  control_.Update(now, Tolerance(progress));
 }
 
 void MemoryPrice::Charge(int64_t layers) {
@@ -35,6 +34,23 @@ std::vector<double> LayerPrices(const ConsolidationOptions& options, double alph
   return prices;
 }
 
+namespace {
+
+/// Living memories of each layer, mean over the steps of all shards.
+std::vector<double> LivingOf(const std::vector<Shard>& shards) {
+  std::vector<double> living(shards[0].output.memory.living.sum.size());
+  double steps = 0;
+  for (const Shard& shard : shards) {
+    const memory::LivingStats& own = shard.output.memory.living;
+    steps += static_cast<double>(own.steps);
+    for (size_t l = 0; l < living.size(); ++l) living[l] += own.sum[l];
+  }
+  for (double& layer : living) layer /= steps;
+  return living;
+}
+
+}  // namespace
+
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
                                  double progress, ShardedPolicy& student, std::span<float> parameters,
                                  Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories) {
@@ -50,6 +66,10 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
   const size_t layers = shards[0].output.memory.spans.size();
   const auto shares = LayerPrices(options, 1, progress, layers);
   price.Charge(static_cast<int64_t>(layers) - std::count(shares.begin(), shares.end(), 0.0));
+  const std::vector<double> living = LivingOf(shards);
+  std::vector<double> prices = LayerPrices(options, price.alpha(), progress, layers);
+  for (size_t l = 0; l < layers; ++l)
+    prices[l] *= living[l] <= options.budget ? 0 : options.ramp / static_cast<double>(shards.size());
   LossSums sums;
   for (Shard& shard : shards) {
     const Rollout& r = *shard.rollout;
@@ -63,11 +83,10 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
                     sums);
       }
     }
-    shard.grad_span_mean = LayerPrices(options, price.alpha(), progress, layers);
-    for (double& x : shard.grad_span_mean) x *= options.ramp / static_cast<double>(shards.size());
+    shard.grad_span_mean = prices;
   }
   UpdateReport report = FinishUpdate(shards, sums, progress, student, parameters, optimizer);
-  price.Update(sums.kl, episodes, report.living.Mean(), progress);
+  price.Update(sums.kl, episodes, progress);
   report.kl = price.kl();
   report.span_weight = price.alpha();
   return report;

@@ -14,8 +14,8 @@ struct ConsolidationOptions {
   double value_weight = 0.1;   ///< of the squared difference of the values
   double alpha_start = 1e-8, alpha_min = 1e-9, alpha_max = 1;
   double alpha_rate = 0.03;  ///< how fast alpha follows the KL
-  double averaging = 0.95;   ///< of the KL per episode, and of the living memories
-  double budget = 0;         ///< living memories, mean over layers, to which memory is charged; 0: no such limit
+  double averaging = 0.95;   ///< of the KL per episode
+  double budget = 0;         ///< a layer with no more living memories than this is not charged; 0: all are
   double layer_factor = 2;   ///< price of a layer's memories relative to the layer below
   double layer_delay = 0.2;  ///< share of the phase after which the next lower layer is charged too
   double ramp = 1;           ///< R, part of the charge
@@ -30,9 +30,8 @@ class MemoryPrice {
         control_({options.alpha_rate, options.averaging, options.alpha_min, options.alpha_max}, options.alpha_start,
                  0) {}
 
-  /// kl_sum: over the steps of one update; episodes: finished in it; living: memories, mean over its steps and layers;
-  /// progress in [0, 1]: share of the phase done.
-  void Update(double kl_sum, int64_t episodes, double living, double progress);
+  /// kl_sum: over the steps of one update; episodes: finished in it; progress in [0, 1]: share of the phase done.
+  void Update(double kl_sum, int64_t episodes, double progress);
 
   /// eps at this point: a generous start finds out quickly what can be forgotten, a strict end restores the score.
   double Tolerance(double progress) const;
@@ -43,17 +42,15 @@ class MemoryPrice {
 
   double alpha() const { return control_.price(); }
   double kl() const { return control_.cost(); }  ///< averaged, nats per episode
-  double living() const { return living_; }      ///< averaged; 0 before the first update
   /// What a checkpoint keeps.
   struct State {
-    double alpha = 0, kl = 0, pending_kl = 0, pending_episodes = 0, living = 0;
+    double alpha = 0, kl = 0, pending_kl = 0, pending_episodes = 0;
     int64_t charged_layers = 0;
   };
-  State state() const { return {alpha(), kl(), pending_kl_, pending_episodes_, living_, charged_layers_}; }
+  State state() const { return {alpha(), kl(), pending_kl_, pending_episodes_, charged_layers_}; }
   void Restore(const State& s) {
     control_.Restore(s.alpha, s.kl);
-    pending_kl_ = s.pending_kl, pending_episodes_ = s.pending_episodes, living_ = s.living,
-    charged_layers_ = s.charged_layers;
+    pending_kl_ = s.pending_kl, pending_episodes_ = s.pending_episodes, charged_layers_ = s.charged_layers;
   }
   double pending_kl() const { return pending_kl_; }
   double pending_episodes() const { return pending_episodes_; }
@@ -61,7 +58,7 @@ class MemoryPrice {
  private:
   ConsolidationOptions options_;
   PriceControl control_;  // the cost is the KL per episode
-  double pending_kl_ = 0, pending_episodes_ = 0, living_ = 0;
+  double pending_kl_ = 0, pending_episodes_ = 0;
   int64_t charged_layers_ = 0;
 };
 
@@ -71,7 +68,8 @@ class MemoryPrice {
 std::vector<double> LayerPrices(const ConsolidationOptions& options, double alpha, double progress, size_t layers);
 
 /// One consolidation update: the teacher acted in the rollouts; the student replays them with its own memory and learns
-/// to agree while every layer is charged its price times R times the mean span of its new memories.
+/// to agree while every layer, but for those within the budget, is charged its price times R times the mean span of its
+/// new memories.
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
                                  double progress, ShardedPolicy& student, std::span<float> parameters,
                                  Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories);

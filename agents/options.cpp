@@ -62,7 +62,7 @@ void VisitConsolidate(RunOptions& o, Options& v) {
   auto& c = o.consolidate;
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of consolidation; 0: none");
   v("budget", c.price.budget, Range{0, kMany},
-    "living memories, mean over layers, at which no more is forgotten; 0: as few as the tolerance allows");
+    "living memories to which every layer is charged down and no further; 0: as few as the tolerance allows");
   v("tolerance", c.price.tolerance, Range{1e-9, 1e3}, "nats per episode the student may differ from its teacher");
   v("final_tolerance", c.price.final_tolerance, Range{0, 1e3},
     "tolerance falls geometrically to this over the phase; 0: it stays");

@@ -46,8 +46,7 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
                                                  {"kl", NumberText(s.price.kl)},
                                                  {"pending_kl", NumberText(s.price.pending_kl)},
                                                  {"pending_episodes", NumberText(s.price.pending_episodes)},
-                                                 {"charged_layers", std::to_string(s.price.charged_layers)},
-                                                 {"price_living", NumberText(s.price.living)}};
+                                                 {"charged_layers", std::to_string(s.price.charged_layers)}};
   AddCurriculum(s.curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
 }
@@ -80,7 +79,6 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.price.pending_kl = ReadNumber(file, "pending_kl");
   s.price.pending_episodes = ReadNumber(file, "pending_episodes");
   s.price.charged_layers = integer("charged_layers");
-  s.price.living = ReadNumber(file, "price_living");
   s.parameters = LoadWeights(file, layout);
   if (file.Has("teacher." + layout.front().name)) s.teacher = LoadWeights(file, layout, "teacher.");
   s.mean = ReadArray<float>(file, "optimizer.mean");

@@ -25,7 +25,7 @@ TEST(MemoryPrice, FollowsItsFormula) {
   MemoryPrice price(o);
   double alpha = o.alpha_start, kl = 0;
   for (const double per_episode : {0.0, 0.05, 0.4, 0.9, 0.1}) {
-    price.Update(per_episode * 8, 8, 20, 0);
+    price.Update(per_episode * 8, 8, 0);
     kl = o.averaging * kl + (1 - o.averaging) * per_episode;
     alpha *= std::exp(o.alpha_rate * std::min(1.0, std::max(-2.0, (o.tolerance - kl) / o.tolerance)));
     EXPECT_NEAR(price.kl(), kl, 1e-12);
@@ -35,45 +35,29 @@ TEST(MemoryPrice, FollowsItsFormula) {
 
 TEST(MemoryPrice, RisesInAgreementAndFallsInDisagreement) {
   MemoryPrice agreeing(Options()), disagreeing(Options());
-  agreeing.Update(0, 10, 20, 0);
-  disagreeing.Update(1000, 10, 20, 0);
+  agreeing.Update(0, 10, 0);
+  disagreeing.Update(1000, 10, 0);
   EXPECT_NEAR(agreeing.alpha(), 1e-4 * std::exp(0.5), 1e-9);
   EXPECT_NEAR(disagreeing.alpha(), 1e-4 * std::exp(-1.0), 1e-9) << "the pull is cut at -2";
 }
 
 TEST(MemoryPrice, StaysWithinItsBounds) {
   MemoryPrice price(Options());
-  for (int i = 0; i < 50; ++i) price.Update(0, 1, 20, 0);
+  for (int i = 0; i < 50; ++i) price.Update(0, 1, 0);
   EXPECT_EQ(price.alpha(), 1e-2);
-  for (int i = 0; i < 100; ++i) price.Update(100, 1, 20, 0);
+  for (int i = 0; i < 100; ++i) price.Update(100, 1, 0);
   EXPECT_EQ(price.alpha(), 1e-6);
 }
 
 TEST(MemoryPrice, KlWaitsForAnEpisodeToFinish) {
   MemoryPrice price(Options());
-  price.Update(0.3, 0, 20, 0);
-  price.Update(0.1, 0, 20, 0);
+  price.Update(0.3, 0, 0);
+  price.Update(0.1, 0, 0);
   EXPECT_EQ(price.alpha(), 1e-4);
   EXPECT_EQ(price.pending_kl(), 0.4);
-  price.Update(0.2, 2, 20, 0);
+  price.Update(0.2, 2, 0);
   EXPECT_NEAR(price.kl(), 0.1 * (0.6 / 2), 1e-12);
   EXPECT_EQ(price.pending_kl(), 0);
-}
-
-/// Nothing is wrong with the student, yet the price falls once less lives than wanted.
-TEST(MemoryPrice, BelowTheBudgetThePriceFalls) {
-  ConsolidationOptions o = Options();
-  o.budget = 10;
-  MemoryPrice above(o), below(o), exact(o);
-  above.Update(0, 1, 40, 0);
-  below.Update(0, 1, 5, 0);
-  exact.Update(0, 1, 10, 0);
-  EXPECT_NEAR(above.alpha(), 1e-4 * std::exp(0.5), 1e-9) << "free of a budget until it is near";
-  EXPECT_NEAR(below.alpha(), 1e-4 * std::exp(0.5 * -0.5), 1e-9);
-  EXPECT_EQ(exact.alpha(), 1e-4);
-  EXPECT_NEAR(below.living(), 5, 1e-12);
-  below.Update(0, 1, 15, 0);
-  EXPECT_NEAR(below.living(), o.averaging * 5 + (1 - o.averaging) * 15, 1e-12);
 }
 
 TEST(MemoryPrice, ToleranceFallsGeometrically) {
@@ -124,7 +108,7 @@ TEST(MemoryPrice, StartsAgainWhenAnotherLayerIsCharged) {
   options.alpha_start = 1e-6;
   MemoryPrice price(options);
   price.Charge(1);
-  for (int i = 0; i < 100; ++i) price.Update(0, 1, 20, 0);
+  for (int i = 0; i < 100; ++i) price.Update(0, 1, 0);
   const double grown = price.alpha();
   EXPECT_GT(grown, 2e-6);
   price.Charge(1);

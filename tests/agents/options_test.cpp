@@ -54,7 +54,7 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
       {{"phases=learn consolidat"},
        "phases: got `consolidat`, allowed: any of clone, learn, consolidate, separated by "
        "spaces; did you mean `consolidate`?"},
-      {{"consolidate.budget=6"}, "consolidate.budget: got 6, allowed: 0, or at least 7; with memory.ramp = 8"},
+      {{"consolidate.budget=6"}, "consolidate.budget: got 6, allowed: 0, or at least 7: with memory.ramp = 8"},
       {{"phases="}, "phases: none of them has steps"},
       {{"phases=learn", "clone.max_steps=5"}, "clone.max_steps: got 5, allowed: 0, since phases does not name clone"},
       {{"phases=clone consolidate"}, "phases: none of them has steps"},
