@@ -2,25 +2,31 @@
 
 #include <cstdint>
 
+#include "memory/kernels/expire_attention.h"
+
 namespace lethe::memory {
 
-/// Layer norm of z = x + part over the columns of each row: y = n * weight + bias, n = (z - mean) / sqrt(var + 1e-5).
-/// All [rows, cols], contiguous, unless said otherwise.
+/// Layer norm of z = x + part over the columns of each row: y = n * weight + bias, n = (z - mean) / sqrt(var + 1e-5),
+/// computed in float. All [rows, cols], contiguous, unless said otherwise. S: float or BFloat16.
+template <class S>
 struct NormArgs {
   int64_t rows, cols;
-  const float* x;
-  const float* part;           ///< null: z = x
-  const float *weight, *bias;  ///< [cols]
-  float* y;
-  float* normal;             ///< n, for backward
+  const S* x;
+  const S* part;           ///< null: z = x
+  const S *weight, *bias;  ///< [cols]
+  S* y;
+  S* normal;                 ///< n, for backward
   float* inverse_deviation;  ///< [rows], for backward
 };
 
 /// d(loss)/d(z) of a norm, and what weight and bias get.
+template <class S>
 struct NormGradArgs {
   int64_t rows, cols;
-  const float *grad, *normal, *inverse_deviation, *weight;
-  float* grad_z;
+  const S *grad, *normal;
+  const float* inverse_deviation;
+  const S* weight;
+  S* grad_z;
   float *grad_weight, *grad_bias;  ///< [cols]
 };
 
@@ -56,8 +62,10 @@ struct EmbedGradArgs {
 
 /// What runs over rows without any product of matrices. Pure functions of one thread.
 struct RowKernels {
-  void (*norm)(const NormArgs&);
-  void (*norm_grad)(const NormGradArgs&);
+  void (*norm)(const NormArgs<float>&);
+  void (*norm_grad)(const NormGradArgs<float>&);
+  void (*norm_bfloat16)(const NormArgs<BFloat16>&);
+  void (*norm_grad_bfloat16)(const NormGradArgs<BFloat16>&);
   void (*bias_grad)(const BiasGradArgs&);
   void (*embed)(const EmbedArgs&);
   void (*embed_grad)(const EmbedGradArgs&);

@@ -7,52 +7,78 @@
 
 namespace lethe::memory::LETHE_ISA {
 
-/// The first n < kLanes numbers, zeros behind them.
-inline Vec<float> LoadPart(const float* p, int64_t n) {
-  Vec<float> v = {};
-  for (int64_t i = 0; i < n; ++i) v[i] = p[i];
-  return v;
+/// A vector of stored numbers as they are computed with, and back (nearest, ties to even).
+inline Vec<float> LoadReal(const float* p) { return Load(p); }
+inline void StoreReal(float* p, Vec<float> v) { Store(p, v); }
+typedef uint16_t Halves __attribute__((vector_size(32), aligned(2), may_alias));
+typedef uint32_t Bits __attribute__((vector_size(64)));
+inline Vec<float> LoadReal(const BFloat16* p) {
+  return (Vec<float>)(__builtin_convertvector(*reinterpret_cast<const Halves*>(p), Bits) << 16);
 }
-inline void StorePart(float* p, Vec<float> v, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+inline void StoreReal(BFloat16* p, Vec<float> v) {
+  const Bits bits = (Bits)v, rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  const Bits kept = v == v ? rounded : Bits{} + 0x7fc00000u;
+  *reinterpret_cast<Halves*>(p) = __builtin_convertvector(kept >> 16, Halves);
 }
+
+/// How a whole vector of a row is read and written.
+struct Whole {
+  template <class S>
+  Vec<float> operator()(const S* p) const {
+    return LoadReal(p);
+  }
+  template <class S>
+  void operator()(S* p, Vec<float> v) const {
+    StoreReal(p, v);
+  }
+};
+
+/// The same of the first n < kLanes numbers; those behind them read as zeros.
+struct Part {
+  int64_t n;
+  template <class S>
+  Vec<float> operator()(const S* p) const {
+    Vec<float> v = {};
+    for (int64_t i = 0; i < n; ++i) v[i] = Real(p[i]);
+    return v;
+  }
+  template <class S>
+  void operator()(S* p, Vec<float> v) const {
+    for (int64_t i = 0; i < n; ++i) Set(p[i], v[i]);
+  }
+};
 
 /// Calls use(first column, load, store) on every vector of a row; the last one may be a part.
 template <class F>
 inline void ForVectors(int64_t cols, F use) {
   constexpr int64_t lanes = kLanes<float>;
   int64_t c = 0;
-  for (; c + lanes <= cols; c += lanes) use(c, Load<float>, Store<float>);
-  const int64_t rest = cols - c;
-  if (rest > 0)
-    use(
-        c, [rest](const float* p) { return LoadPart(p, rest); },
-        [rest](float* p, Vec<float> v) { StorePart(p, v, rest); });
+  for (; c + lanes <= cols; c += lanes) use(c, Whole(), Whole());
+  if (c < cols) use(c, Part{cols - c}, Part{cols - c});
 }
 
-inline void Norm(const NormArgs& a) {
+template <class S>
+inline void Norm(const NormArgs<S>& a) {
   const float share = 1 / static_cast<float>(a.cols);
+  const auto z_of = [&](int64_t at, auto load) {
+    const Vec<float> x = load(a.x + at);
+    return a.part != nullptr ? x + load(a.part + at) : x;
+  };
   for (int64_t row = 0; row < a.rows; ++row) {
     const int64_t at = row * a.cols;
-    float* z = a.normal + at;
     Vec<float> sum = {};
-    ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
-      Vec<float> v = load(a.x + at + c);
-      if (a.part != nullptr) v += load(a.part + at + c);
-      store(z + c, v);
-      sum += v;
-    });
+    ForVectors(a.cols, [&](int64_t c, auto load, auto) { sum += z_of(at + c, load); });
     const float mean = Sum<float>(sum) * share;
     Vec<float> square = {};
     ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
       Vec<float> ones = {};
       store(reinterpret_cast<float*>(&ones), Broadcast(1.0f));  // columns that are there
-      const Vec<float> d = load(z + c) - mean * ones;
+      const Vec<float> d = z_of(at + c, load) - mean * ones;
       square += d * d;
     });
     const float inverse = 1 / __builtin_sqrtf(Sum<float>(square) * share + 1e-5f);
     ForVectors(a.cols, [&](int64_t c, auto load, auto store) {
-      const Vec<float> n = (load(z + c) - mean) * inverse;
+      const Vec<float> n = (z_of(at + c, load) - mean) * inverse;
       store(a.normal + at + c, n);
       store(a.y + at + c, n * load(a.weight + c) + load(a.bias + c));
     });
@@ -60,7 +86,8 @@ inline void Norm(const NormArgs& a) {
   }
 }
 
-inline void NormGrad(const NormGradArgs& a) {
+template <class S>
+inline void NormGrad(const NormGradArgs<S>& a) {
   const float share = 1 / static_cast<float>(a.cols);
   for (int64_t c = 0; c < a.cols; ++c) a.grad_weight[c] = a.grad_bias[c] = 0;
   for (int64_t row = 0; row < a.rows; ++row) {
@@ -119,6 +146,7 @@ inline void EmbedGrad(const EmbedGradArgs& a) {
   }
 }
 
-constexpr RowKernels kRowKernels = {Norm, NormGrad, BiasGrad, Embed, EmbedGrad};
+constexpr RowKernels kRowKernels = {Norm<float>, NormGrad<float>, Norm<BFloat16>, NormGrad<BFloat16>,
+                                    BiasGrad,    Embed,           EmbedGrad};
 
 }  // namespace lethe::memory::LETHE_ISA

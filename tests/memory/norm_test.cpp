@@ -62,6 +62,31 @@ INSTANTIATE_TEST_SUITE_P(Sizes, NormSizes,
                            return std::to_string(param.param[0]) + "x" + std::to_string(param.param[1]);
                          });
 
+/// Stored in bfloat16, computed in float: off by the rounding of what is stored, 2^-8 of each number.
+TEST(Norm, ComputesBfloat16InFloat) {
+  torch::manual_seed(9);
+  for (const int64_t cols : {64, 37}) {
+    const Inputs inputs{(torch::randn({50, cols}) + 3).to(torch::kBFloat16), torch::randn({cols}).to(torch::kBFloat16),
+                        torch::randn({cols}).to(torch::kBFloat16), torch::randn({50, cols}).to(torch::kBFloat16)};
+    const Tensor grad = torch::randn({50, cols}).to(torch::kBFloat16);
+    const Inputs exact = inputs.In(torch::kDouble);
+    const Tensor want = torch::layer_norm(exact.x + exact.part, {cols}, exact.weight, exact.bias, 1e-5);
+    want.backward(grad.to(torch::kDouble));
+    for (const Isa isa : RunnableBuilds()) {
+      const IsaScope scope(isa);
+      const Inputs ours = inputs.In(torch::kBFloat16);
+      const Tensor got = Norm(ours.x, ours.weight, ours.bias, ours.part);
+      got.backward(grad);
+      const double tolerance = 0x1p-8;
+      ExpectClose(got, want, tolerance, "y");
+      ExpectClose(ours.x.grad(), exact.x.grad(), tolerance, "dx");
+      ExpectClose(ours.part.grad(), exact.x.grad(), tolerance, "dpart");
+      ExpectClose(ours.weight.grad(), exact.weight.grad(), tolerance, "dweight");
+      ExpectClose(ours.bias.grad(), exact.bias.grad(), tolerance, "dbias");
+    }
+  }
+}
+
 TEST(Norm, TakesViewsAndMoreDimensions) {
   torch::manual_seed(7);
   const Tensor wide = torch::randn({3, 5, 20}), weight = torch::randn({12}), bias = torch::randn({12});
