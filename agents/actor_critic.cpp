@@ -109,9 +109,7 @@ UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const Actor
   for (const Shard& shard : shards) credits.push_back(AssignCredit(shard, options.returns));
   const Moments moments = Measure(shards, credits);
   LossSums sums;
-  for (size_t k = 0; k < shards.size(); ++k) {
-    FillGradients(shards[k], credits[k], moments, options, sums);
-  }
+  for (size_t k = 0; k < shards.size(); ++k) FillGradients(shards[k], credits[k], moments, options, sums);
   ChargeSpans(options, shards);
   UpdateReport report = FinishUpdate(shards, sums, progress, policy, parameters, optimizer);
   report.span_weight = options.span_weight;

@@ -263,14 +263,15 @@ void MeasureInTurn(const std::vector<Row*>& rows, const Plan& plan) {
   }
 }
 
-/// Rows that give memory back come first and by themselves: they would take it from the others.
+/// Rows that give memory back come last and by themselves: what they give back the others would have to fetch again.
 void Measure(Group& group, const Plan& plan) {
   std::vector<Row*> returning, keeping;
   for (Row& row : group.rows) (row.keeps_memory ? keeping : returning).push_back(&row);
-  if (!returning.empty()) ReturnFreedMemory();
+  MeasureInTurn(keeping, plan);
+  if (returning.empty()) return;
+  ReturnFreedMemory();
   MeasureInTurn(returning, plan);
   KeepFreedMemory();
-  MeasureInTurn(keeping, plan);
 }
 
 /// How much faster than another row of its group: pair by pair where both were measured in turn.

@@ -90,16 +90,24 @@ TEST_P(StaleStateOfEveryCore, ReplayGivesTheActorsOwnProbabilities) {
   WorkerPool pool(1);
   ShardedPolicy learner(*pair.learner, *pair.parameters, pool);
   int64_t ends = 0, truncations = 0;
+  memory::StatePtr before;
+  double worst_late = 0;
   for (int k = 0; k < 12; ++k) {
     std::vector<Rollout> rollouts;
     rollouts.push_back(pair.actor->Run(pair.version));
     const Rollout& r = rollouts.front();
     const auto shards = learner.Forward(rollouts, {r.memory}, false);
     EXPECT_LE(LargestDifference(r, shards.front()), 1e-5) << "rollout " << k;
+    if (before != nullptr) {  // what it would say of a memory that is a rollout late
+      const auto late = learner.Forward(rollouts, {before}, false);
+      worst_late = std::max(worst_late, LargestDifference(r, late.front()));
+    }
+    before = r.memory;
     ends += Ends(r), truncations += std::ranges::count(r.truncated, 1);
   }
   EXPECT_GT(ends, 20);
   EXPECT_GT(truncations, 0);
+  if (GetParam() != "none") EXPECT_GT(worst_late, 1e-3) << "the check could not see a late memory";
 }
 
 INSTANTIATE_TEST_SUITE_P(Cores, StaleStateOfEveryCore, testing::ValuesIn(memory::CoreNames()),

@@ -154,7 +154,7 @@ TEST(Trainer, MemoryIsChargedDownToTheBudgetAndNoFurther) {
     return living;
   };
   EXPECT_LT(living_at_the_end("0"), 3);
-  EXPECT_NEAR(living_at_the_end("8"), 8, 3);
+  EXPECT_NEAR(living_at_the_end("8"), 8, 2.5);
 }
 
 TEST(Trainer, StopsWhenAskedAndGoesOnLikeARunThatDidNot) {

@@ -26,32 +26,36 @@ struct Inputs {
   }
 };
 
+/// Ours in the type of the inputs, output and gradients, in every build, against torch in double.
+void ExpectNormOfTorch(const Inputs& inputs, const Tensor& grad, double tolerance) {
+  const int64_t cols = inputs.x.size(-1);
+  const Inputs exact = inputs.In(torch::kDouble);
+  const Tensor z = exact.part.defined() ? exact.x + exact.part : exact.x;
+  const Tensor want = torch::layer_norm(z, {cols}, exact.weight, exact.bias, 1e-5);
+  want.backward(grad.to(torch::kDouble));
+  for (const Isa isa : RunnableBuilds()) {
+    const IsaScope scope(isa);
+    const Inputs ours = inputs.In(inputs.x.scalar_type());
+    const Tensor got = Norm(ours.x, ours.weight, ours.bias, ours.part);
+    got.backward(grad);
+    ExpectClose(got, want, tolerance, "y");
+    ExpectClose(ours.x.grad(), exact.x.grad(), tolerance, "dx");
+    ExpectClose(ours.weight.grad(), exact.weight.grad(), tolerance, "dweight");
+    ExpectClose(ours.bias.grad(), exact.bias.grad(), tolerance, "dbias");
+    if (ours.part.defined()) ExpectClose(ours.part.grad(), exact.x.grad(), tolerance, "dpart");
+  }
+}
+
 class NormSizes : public testing::TestWithParam<std::vector<int64_t>> {};
 
 TEST_P(NormSizes, EqualsTorch) {
   torch::manual_seed(6);
   const int64_t rows = GetParam()[0], cols = GetParam()[1];
   const Tensor grad = torch::randn({rows, cols});
-  for (const bool has_part : {false, true}) {
-    const Inputs inputs{torch::randn({rows, cols}) + 3, torch::randn({cols}), torch::randn({cols}),
-                        has_part ? torch::randn({rows, cols}) : Tensor()};
-    const Inputs exact = inputs.In(torch::kDouble);
-    const Tensor want =
-        torch::layer_norm(has_part ? exact.x + exact.part : exact.x, {cols}, exact.weight, exact.bias, 1e-5);
-    want.backward(grad.to(torch::kDouble));
-    for (const Isa isa : RunnableBuilds()) {
-      const IsaScope scope(isa);
-      const Inputs ours = inputs.In(torch::kFloat);
-      const Tensor got = Norm(ours.x, ours.weight, ours.bias, ours.part);
-      got.backward(grad);
-      const double tolerance = 3e-6;
-      ExpectClose(got, want, tolerance, "y");
-      ExpectClose(ours.x.grad(), exact.x.grad(), tolerance, "dx");
-      ExpectClose(ours.weight.grad(), exact.weight.grad(), tolerance, "dweight");
-      ExpectClose(ours.bias.grad(), exact.bias.grad(), tolerance, "dbias");
-      if (has_part) ExpectClose(ours.part.grad(), exact.x.grad(), tolerance, "dpart");
-    }
-  }
+  for (const bool has_part : {false, true})
+    ExpectNormOfTorch({torch::randn({rows, cols}) + 3, torch::randn({cols}), torch::randn({cols}),
+                       has_part ? torch::randn({rows, cols}) : Tensor()},
+                      grad, 3e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, NormSizes,
@@ -65,26 +69,10 @@ INSTANTIATE_TEST_SUITE_P(Sizes, NormSizes,
 /// Stored in bfloat16, computed in float: off by the rounding of what is stored, 2^-8 of each number.
 TEST(Norm, ComputesBfloat16InFloat) {
   torch::manual_seed(9);
-  for (const int64_t cols : {64, 37}) {
-    const Inputs inputs{(torch::randn({50, cols}) + 3).to(torch::kBFloat16), torch::randn({cols}).to(torch::kBFloat16),
-                        torch::randn({cols}).to(torch::kBFloat16), torch::randn({50, cols}).to(torch::kBFloat16)};
-    const Tensor grad = torch::randn({50, cols}).to(torch::kBFloat16);
-    const Inputs exact = inputs.In(torch::kDouble);
-    const Tensor want = torch::layer_norm(exact.x + exact.part, {cols}, exact.weight, exact.bias, 1e-5);
-    want.backward(grad.to(torch::kDouble));
-    for (const Isa isa : RunnableBuilds()) {
-      const IsaScope scope(isa);
-      const Inputs ours = inputs.In(torch::kBFloat16);
-      const Tensor got = Norm(ours.x, ours.weight, ours.bias, ours.part);
-      got.backward(grad);
-      const double tolerance = 0x1p-8;
-      ExpectClose(got, want, tolerance, "y");
-      ExpectClose(ours.x.grad(), exact.x.grad(), tolerance, "dx");
-      ExpectClose(ours.part.grad(), exact.x.grad(), tolerance, "dpart");
-      ExpectClose(ours.weight.grad(), exact.weight.grad(), tolerance, "dweight");
-      ExpectClose(ours.bias.grad(), exact.bias.grad(), tolerance, "dbias");
-    }
-  }
+  const auto normal = [](std::vector<int64_t> shape) { return torch::randn(shape).to(torch::kBFloat16); };
+  for (const int64_t cols : {64, 37})
+    ExpectNormOfTorch({normal({50, cols}) + 3, normal({cols}), normal({cols}), normal({50, cols})}, normal({50, cols}),
+                      0x1p-8);
 }
 
 TEST(Norm, TakesViewsAndMoreDimensions) {
