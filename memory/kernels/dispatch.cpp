@@ -1,5 +1,6 @@
 #include "memory/kernels/dispatch.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
@@ -37,6 +38,9 @@ extern const MatrixProductKernel kMatrixProduct;
 extern const RowKernels kRows;
 extern const StepKernel kStep;
 }  // namespace avx512
+namespace avx512bf16 {
+extern const ExpireAttentionKernels<BFloat16> kBFloat16;
+}  // namespace avx512bf16
 #endif
 
 namespace {
@@ -47,9 +51,10 @@ Isa ChooseIsa() {
   if (wanted == nullptr) return best;
   const std::string name = wanted;
   if (name == "baseline") return Isa::kBaseline;
-  if (name == "avx2") return best == Isa::kBaseline ? best : Isa::kAvx2;
-  if (name == "avx512") return best;
-  throw std::invalid_argument("LETHE_ISA: got `" + name + "`, allowed: baseline, avx2, avx512");
+  if (name == "avx2") return std::min(best, Isa::kAvx2);
+  if (name == "avx512") return std::min(best, Isa::kAvx512);
+  if (name == "avx512bf16") return best;
+  throw std::invalid_argument("LETHE_ISA: got `" + name + "`, allowed: baseline, avx2, avx512, avx512bf16");
 }
 
 std::atomic<Isa>& Selected() {
@@ -70,7 +75,7 @@ IsaScope::~IsaScope() { Selected() = before_; }
 
 #ifdef LETHE_X86
 #define LETHE_SELECT(kernels) \
-  (SelectedIsa() == Isa::kAvx512 ? avx512::kernels : SelectedIsa() == Isa::kAvx2 ? avx2::kernels : baseline::kernels)
+  (SelectedIsa() >= Isa::kAvx512 ? avx512::kernels : SelectedIsa() == Isa::kAvx2 ? avx2::kernels : baseline::kernels)
 #else
 #define LETHE_SELECT(kernels) baseline::kernels
 #endif
@@ -87,6 +92,9 @@ const ExpireAttentionKernels<double>& SelectExpireAttention<double>() {
 
 template <>
 const ExpireAttentionKernels<BFloat16>& SelectExpireAttention<BFloat16>() {
+#ifdef LETHE_X86
+  if (SelectedIsa() == Isa::kAvx512Bf16) return avx512bf16::kBFloat16;
+#endif
   return LETHE_SELECT(kBFloat16);
 }
 

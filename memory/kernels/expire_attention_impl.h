@@ -22,17 +22,23 @@ inline void LoadPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, 
   for (int64_t i = 0; i < a.positions; ++i)
     for (int64_t d = 0; d < w.dims; ++d)
       w.position_rows[i * w.dims + d] = d < a.head_dim ? Real(a.position_keys[d * a.positions + i]) : ComputeType<S>(0);
-}
-
-template <class S>
-inline ComputeType<S> Scale(const ExpireAttentionArgs<S>& a) {
-  return static_cast<ComputeType<S>>(1 / __builtin_sqrt(static_cast<double>(a.head_dim)));
+  if constexpr (kHasPairs<S>) {
+    const auto at = [&a](int64_t i, int64_t d) {
+      return i < a.positions && d < a.head_dim ? a.position_keys[d * a.positions + i] : BFloat16{0};
+    };
+    for (int64_t i = 0; i < a.positions + kTileRows; ++i)
+      for (int64_t d = 0; d < PairsOf(w); ++d)
+        w.position_pairs[i * PairsOf(w) + d] = MakePair(at(i, 2 * d), at(i, 2 * d + 1));
+  }
 }
 
 template <class S, int V>
 inline void LoadQueries(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
-  LoadPanels(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w,
-             w.q_panels);
+  const S* q = a.q + row * a.q_row_stride + head * a.head_dim;
+  if constexpr (kHasPairs<S>)
+    LoadPairPanels(q, a.q_stride, a.queries, a.head_dim, w, w.q_pairs);
+  else
+    LoadPanels(q, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_panels);
   PositionScores(a, w);
 }
 
@@ -263,9 +269,14 @@ inline void BackwardPanel(const ExpireAttentionArgs<S>& a, int64_t row, int64_t 
   Scores(a, tile, panel, w, w.scores + t0, w.line);
   for (int64_t g = 0; g < tile.groups; ++g) {
     if (!tile.group[g].SeenBy(panel)) continue;
-    Product(kGroup, kPanel<T, V>, a.head_dim, w.v + g * kGroup * w.dims, w.dims, 1,
-            w.grad_out_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, w.grad_scores + g * kGroup * w.line + t0,
-            w.line, false);
+    T* grad_scores = w.grad_scores + g * kGroup * w.line + t0;
+    if constexpr (kHasPairs<S>)
+      PairProduct<V>(kGroup, PairsOf(w), w.v_pairs + g * kGroup * PairsOf(w), PairsOf(w),
+                     w.grad_out_pairs + panel * PairsOf(w) * kPanel<T, V>, kPanel<T, V>, T(1), grad_scores, w.line,
+                     false);
+    else
+      Product(kGroup, kPanel<T, V>, a.head_dim, w.v + g * kGroup * w.dims, w.dims, 1,
+              w.grad_out_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, grad_scores, w.line, false);
     BackwardGroup(a, tile, g, panel, w, ramp);
     if (a.positions > 0) StoreNear(tile, g, panel, a.positions, w);
   }
@@ -333,7 +344,10 @@ inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t hea
   using T = ComputeType<S>;
   const int64_t stride = a.heads * a.head_dim, offset = (row * a.queries * a.heads + head) * a.head_dim,
                 at = (row * a.heads + head) * a.queries;
-  LoadPanels(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_panels);
+  if constexpr (kHasPairs<S>)
+    LoadPairPanels(a.grad_out + offset, stride, a.queries, a.head_dim, w, w.grad_out_pairs);
+  else
+    LoadPanels(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_panels);
   LoadRows(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_rows);
   LoadRows(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_rows);
   for (int64_t t = 0; t < w.panels * kPanel<T, V>; ++t) {

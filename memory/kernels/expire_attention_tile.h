@@ -7,8 +7,12 @@
 //           are few, so that less is computed that nobody sees
 //       group = kGroup keys, the smallest unit that is computed or skipped
 //   tile  = kTileKeys keys, whose keys and values lie copied and converted in scratch
+//
+// Where the processor multiplies pairs of bfloat16 (kHasPairs), products over head dimensions, that is scores and dL/dp,
+// take numbers as they are stored: the same products, half the instructions.
 
 #include "memory/kernels/expire_attention_plan.h"
+#include "memory/kernels/pair_product.h"
 
 namespace lethe::memory::LETHE_ISA {
 
@@ -23,6 +27,11 @@ inline int64_t MaxOf(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /// Masks of a row are kept up to this number: beyond it, reading them costs more than computing them once more.
 inline constexpr int64_t kMostKeptMasks = 32768;
+
+template <class S>
+inline ComputeType<S> Scale(const ExpireAttentionArgs<S>& a) {
+  return static_cast<ComputeType<S>>(1 / __builtin_sqrt(static_cast<double>(a.head_dim)));
+}
 
 /// Arrays of one thread. Matrices are padded with zeros to whole panels of queries and whole vectors of head
 /// dimensions.
@@ -40,7 +49,17 @@ struct Work {
   T *top, *sum, *plain, *delta;           // [panels * kPanel]
   T *position_rows, *grad_position_rows;  // [positions, dims]
   T *near, *grad_near;                    // [panels, positions + kPanel, kPanel]
+
+  // If kHasPairs: two head dimensions each.
+  Pair *k_pairs, *v_pairs;                // [kTileKeys, dims / 2]
+  Pair *q_pairs, *grad_out_pairs;         // [panels, dims / 2, kPanel]
+  Pair* position_pairs;                   // [positions to a multiple of 8, dims / 2]
 };
+
+template <class T, int V>
+inline int64_t PairsOf(const Work<T, V>& w) {
+  return w.dims / 2;
+}
 
 template <class S, int V>
 inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_backward, void* scratch,
@@ -64,6 +83,12 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   take(queries, w.top, w.sum, w.plain);
   take(a.positions * w.dims, w.position_rows);
   take(near, w.near);
+  const auto take_pairs = [&arena](int64_t n, auto&... arrays) { ((arrays = arena.Take<Pair>(n)), ...); };
+  if constexpr (kHasPairs<S>) {
+    take_pairs(kTileKeys * PairsOf(w), w.k_pairs, w.v_pairs);
+    take_pairs(queries * PairsOf(w), w.q_pairs, w.grad_out_pairs);
+    take_pairs((a.positions + kTileRows) * PairsOf(w), w.position_pairs);
+  }
   if (!is_backward) {
     take(queries * w.dims, w.out_panels);
     return arena.used;
@@ -146,22 +171,23 @@ inline void ForRuns(const Tile& tile, int64_t panel, F use) {
   }
 }
 
-/// Copies one head of the tile's keys and values.
+/// Copies one head of the tile's keys and values. With pairs, forward takes keys in pairs and values as numbers,
+/// backward both keys and values in pairs.
 template <class S, int V>
 inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
                      Work<ComputeType<S>, V>& w) {
   const int64_t offset = head * a.head_dim;
   for (int64_t i = 0; i < tile.groups * kGroup; ++i) {
-    const int64_t n = tile.first_key + i;
-    if (n >= w.plan.size) {
-      Zero(w.k + i * w.dims, w.dims), Zero(w.v + i * w.dims, w.dims);
-      continue;
-    }
+    const int64_t n = tile.first_key + i, dims = n < w.plan.size ? a.head_dim : 0;
     const int64_t index = w.plan.keys[n].index, step = row * a.kv_row_stride - (index + 1) * a.kv_stride;
-    const S* k = index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step;
-    const S* v = index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step;
-    ReadRow(k + offset, a.head_dim, w.dims, w.k + i * w.dims);
-    ReadRow(v + offset, a.head_dim, w.dims, w.v + i * w.dims);
+    const S* k = (index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step) + offset;
+    const S* v = (index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step) + offset;
+    ReadRow(k, dims, w.dims, w.k + i * w.dims);
+    ReadRow(v, dims, w.dims, w.v + i * w.dims);
+    if constexpr (kHasPairs<S>) {
+      ReadPairs(k, dims, w.dims, w.k_pairs + i * PairsOf(w));
+      ReadPairs(v, dims, w.dims, w.v_pairs + i * PairsOf(w));
+    }
   }
 }
 
@@ -176,6 +202,23 @@ inline void LoadPanels(const S* from, int64_t stride, int64_t queries, int64_t h
       for (int64_t d = 0; d < head_dim; ++d)
         to[d * kPanel<T, V> + l] = t < queries ? Real(from[t * stride + d]) * scale : T(0);
     }
+  }
+}
+
+/// The same in pairs of dimensions [panels, dims / 2, kPanel], as they are stored.
+template <class T, int V>
+inline void LoadPairPanels(const BFloat16* from, int64_t stride, int64_t queries, int64_t head_dim, const Work<T, V>& w,
+                           Pair* panels) {
+  const auto at = [=](int64_t t, int64_t d) {
+    return t < queries && d < head_dim ? from[t * stride + d] : BFloat16{0};
+  };
+  for (int64_t panel = 0; panel < w.panels; ++panel) {
+    Pair* to = panels + panel * PairsOf(w) * kPanel<T, V>;
+    for (int64_t l = 0; l < kPanel<T, V>; ++l)
+      for (int64_t i = 0; i < PairsOf(w); ++i) {
+        const int64_t t = panel * kPanel<T, V> + l;
+        to[i * kPanel<T, V> + l] = MakePair(at(t, 2 * i), at(t, 2 * i + 1));
+      }
   }
 }
 
@@ -245,8 +288,12 @@ inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>,
   if (a.positions == 0) return;
   for (int64_t panel = 0; panel < w.panels; ++panel) {
     T* near = w.near + panel * (a.positions + kPanel<T, V>)*kPanel<T, V>;
-    Product(a.positions, kPanel<T, V>, a.head_dim, w.position_rows, w.dims, 1,
-            w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, near, kPanel<T, V>, false);
+    if constexpr (kHasPairs<S>)  // rows of a last tile that is not whole go to the room behind
+      PairProduct<V>(a.positions, PairsOf(w), w.position_pairs, PairsOf(w),
+                     w.q_pairs + panel * PairsOf(w) * kPanel<T, V>, kPanel<T, V>, Scale(a), near, kPanel<T, V>, false);
+    else
+      Product(a.positions, kPanel<T, V>, a.head_dim, w.position_rows, w.dims, 1,
+              w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, near, kPanel<T, V>, false);
     Skew<T, V>(a.positions, near);
   }
 }
@@ -274,8 +321,12 @@ inline void Scores(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t pa
       const T* from = NearRow<V>(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near);
       for (int64_t l = 0; l < kPanel<T, V>; ++l) s[i * line + l] = from != nullptr ? from[l] : T(0);
     }
-    Product(kGroup, kPanel<T, V>, a.head_dim, w.k + g * kGroup * w.dims, w.dims, 1,
-            w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, s, line, near);
+    if constexpr (kHasPairs<S>)
+      PairProduct<V>(kGroup, PairsOf(w), w.k_pairs + g * kGroup * PairsOf(w), PairsOf(w),
+                     w.q_pairs + panel * PairsOf(w) * kPanel<T, V>, kPanel<T, V>, Scale(a), s, line, near);
+    else
+      Product(kGroup, kPanel<T, V>, a.head_dim, w.k + g * kGroup * w.dims, w.dims, 1,
+              w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, s, line, near);
   }
 }
 

@@ -16,7 +16,7 @@ namespace lethe::memory {
 /// The builds of the kernels that this machine runs.
 inline std::vector<Isa> RunnableBuilds() {
   std::vector<Isa> builds;
-  for (const Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512})
+  for (const Isa isa : {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16})
     if (isa <= DetectIsa()) builds.push_back(isa);
   return builds;
 }
