@@ -96,16 +96,19 @@ double ReadNumber(const SafetensorsFile& file, const std::string& key) {
   return std::stod(found->second);
 }
 
-void AddCurriculum(const Curriculum::Progress& progress, std::map<std::string, std::string>& metadata) {
-  metadata["curriculum.value"] = NumberText(progress.value);
-  metadata["curriculum.sum"] = NumberText(progress.sum);
-  metadata["curriculum.last_mean"] = NumberText(progress.last_mean);
-  metadata["curriculum.count"] = std::to_string(progress.count);
+void AddCurriculum(const std::string& prefix, const Curriculum::Progress& progress,
+                   std::map<std::string, std::string>& metadata) {
+  metadata[prefix + "value"] = NumberText(progress.value);
+  metadata[prefix + "highest"] = NumberText(progress.highest);
+  metadata[prefix + "sum"] = NumberText(progress.sum);
+  metadata[prefix + "last_mean"] = NumberText(progress.last_mean);
+  metadata[prefix + "count"] = std::to_string(progress.count);
 }
 
-Curriculum::Progress ReadCurriculum(const SafetensorsFile& file) {
-  return {ReadNumber(file, "curriculum.value"), ReadNumber(file, "curriculum.sum"),
-          ReadNumber(file, "curriculum.last_mean"), static_cast<int64_t>(ReadNumber(file, "curriculum.count"))};
+Curriculum::Progress ReadCurriculum(const SafetensorsFile& file, const std::string& prefix) {
+  const auto number = [&](const char* name) { return ReadNumber(file, prefix + name); };
+  return {number("value"), number("highest"), number("sum"), number("last_mean"),
+          static_cast<int64_t>(number("count"))};
 }
 
 }  // namespace lethe::agents

@@ -72,7 +72,8 @@ std::string NumberText(double x);
 double ReadNumber(const configs::SafetensorsFile& file, const std::string& key);
 
 /// A curriculum's progress as metadata, and back.
-void AddCurriculum(const Curriculum::Progress& progress, std::map<std::string, std::string>& metadata);
-Curriculum::Progress ReadCurriculum(const configs::SafetensorsFile& file);
+void AddCurriculum(const std::string& prefix, const Curriculum::Progress& progress,
+                   std::map<std::string, std::string>& metadata);
+Curriculum::Progress ReadCurriculum(const configs::SafetensorsFile& file, const std::string& prefix);
 
 }  // namespace lethe::agents

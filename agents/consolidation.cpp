@@ -87,6 +87,7 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
   }
   UpdateReport report = FinishUpdate(shards, sums, progress, student, parameters, optimizer);
   price.Update(sums.kl, episodes, progress);
+  report.kl_now = sums.kl / static_cast<double>(std::max<int64_t>(episodes, 1));
   report.kl = price.kl();
   report.span_weight = price.alpha();
   return report;

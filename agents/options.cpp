@@ -70,7 +70,10 @@ void VisitConsolidate(RunOptions& o, Options& v) {
   v("layer_factor", c.price.layer_factor, Range{1e-3, 1e3}, "price of a layer's memories relative to the layer below");
   v("layer_delay", c.price.layer_delay, Range{0, 1}, "the next lower layer is charged after this share of the phase");
   v("alpha_start", c.price.alpha_start, Range{1e-9, 1}, "first price of memory");
-  v("alpha_rate", c.price.alpha_rate, Range{0, 10}, "how fast the price follows the difference");
+  v("alpha_min", c.price.alpha_min, Range{1e-12, 1}, "the price never falls below this");
+  v("alpha_rate", c.price.alpha_rate, Range{0, 10}, "how fast the price follows the difference; 0: it stays");
+  v("initial_span", c.initial_span, Range{0, 0.999999},
+    "spans start again at this share of memory.span_limit and grow where the teacher needs them; 0: they go on");
   v("span_rate", c.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
@@ -91,6 +94,7 @@ void Require(bool ok, const std::string& message) {
 void VisitCurriculum(CurriculumOptions& o, Options& v) {
   v("start", o.start, Range{0, kMany},
     "first value of the curriculum parameter of environment or task; 0: no curriculum");
+  v("end", o.end, Range{0, kMany}, "last value; 0: what the environment or task is set to");
   v("factor", o.factor, Range{1, 100}, "growth at every success");
   v("threshold", o.threshold, Range{-1e9, 1e9}, "mean score that counts as success");
   v("retreat", o.retreat, Range{-1e9, 1e9}, "below this mean score levels get easier again; 0: never");
@@ -138,6 +142,10 @@ void RunOptions::Visit(Options& v) {
         s.Section(
             "optimizer", [this](Options& inner) { VisitOptimizer(consolidate.optimizer, inner); },
             "optimiser of the student");
+        s.Section(
+            "curriculum", [this](Options& inner) { VisitCurriculum(consolidate.curriculum, inner); },
+            "harder levels as the student agrees; an episode's score is exp(-KL)");
+        s("stretch", consolidate.stretch, Any{}, "spans grow by the factor with every new level, the teacher's too, and where the student fails");
       },
       "forget all that the solved task does not need");
   v.Section(
@@ -175,6 +183,9 @@ void RunOptions::Resolve() {
           fmt::format("train.span_weight: memory.core = {} predicts no spans, allowed: 0", memory.name));
   Require(ramp > 0 || consolidate.max_steps == 0,
           fmt::format("consolidate.max_steps: memory.core = {} predicts no spans to shorten, allowed: 0", memory.name));
+  Require(consolidate.price.alpha_start >= consolidate.price.alpha_min,
+          fmt::format("consolidate.alpha_start: got {}, allowed: at least consolidate.alpha_min = {}",
+                      consolidate.price.alpha_start, consolidate.price.alpha_min));
   const double budget = consolidate.price.budget, least = memory.options->LeastMemories();
   Require(
       budget == 0 || budget >= least,
@@ -190,6 +201,10 @@ void RunOptions::Resolve() {
   env.params->Check();
   const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
   CheckCurriculum(curriculum, spec, env.id, "env");
+  CheckCurriculum(consolidate.curriculum, spec, env.id, "env", "consolidate.curriculum");
+  Require(!consolidate.stretch || memory.options->CanStretchSpans(),
+          "consolidate.stretch: got true, allowed: false, but for memory.core = expire_span with memory.span_scale = "
+          "linear");
 }
 
 std::unique_ptr<RunOptions> ReadRunOptions(const configs::Document& document) {

@@ -51,6 +51,9 @@ struct RunOptions {
   struct Consolidate {
     int64_t max_steps = 0;
     double span_rate = 1;
+    double initial_span = 0;      ///< share of the limit at which spans start again; 0: they go on as they are
+    CurriculumOptions curriculum;  ///< by agreement with the teacher
+    bool stretch = false;          ///< spans grow with the curriculum parameter, and where the student fails
     OptimizerOptions optimizer;
     ConsolidationOptions price;
   } consolidate;

@@ -49,6 +49,7 @@ class Policy : public torch::nn::Module {
 
   const PolicyOptions& options() const { return options_; }
   const memory::Core& core() const { return *core_; }
+  memory::Core& core() { return *core_; }
   const TokenEncoder& encoder() const { return *encoder_; }
   torch::Tensor Head(const torch::Tensor& y) const { return torch::linear(y, head_, head_bias_); }
 

@@ -24,7 +24,7 @@ void SaveSequence(const std::string& path, const SequenceState& s, const std::ve
                                                  {"shards", std::to_string(s.memories.size())},
                                                  {"alpha", NumberText(s.alpha)},
                                                  {"excess", NumberText(s.excess)}};
-  AddCurriculum(s.curriculum, metadata);
+  AddCurriculum("curriculum.", s.curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
 }
 
@@ -46,7 +46,7 @@ SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<Parame
   s.parameters = LoadSequenceWeights(file, layout);
   s.mean = ReadArray<float>(file, "optimizer.mean");
   s.square = ReadArray<float>(file, "optimizer.square");
-  s.curriculum = ReadCurriculum(file);
+  s.curriculum = ReadCurriculum(file, "curriculum.");
   s.alpha = ReadNumber(file, "alpha");
   s.excess = ReadNumber(file, "excess");
   s.stream = ReadArray<std::byte>(file, "stream");

@@ -72,6 +72,7 @@ class Trainer::Impl {
         spec_(MakeEnvs(options, 1, envs::Purpose::kTrain, 0)->spec()),
         hardest_(spec_.curriculum_parameter.empty() ? kNaN : spec_.curriculum_max),
         curriculum_(options.curriculum, hardest_),
+        student_curriculum_(options.consolidate.curriculum, hardest_),
         phases_(ParsePhases(options.phases)) {
     policy_.to(torch::Device(options.device));
     parameters_ = std::make_unique<FlatParameters>(policy_);
@@ -82,6 +83,7 @@ class Trainer::Impl {
     state_.actors.resize(static_cast<size_t>(options.train.actors));
     state_.students.resize(state_.actors.size());
     state_.curriculum = curriculum_.progress();
+    state_.student_curriculum = student_curriculum_.progress();
     price_ = MemoryPrice(options.consolidate.price);
     BeginPhase(FirstFrom(0));
   }
@@ -89,9 +91,13 @@ class Trainer::Impl {
   void Restore(TrainerState state) {
     state_ = std::move(state);
     const bool was_done = state_.phase == Phase::kDone;
-    if (was_done) state_.phase = phases_.at(static_cast<size_t>(state_.phase_number));  // its last one
+    if (was_done) {
+      state_.phase = phases_.at(static_cast<size_t>(state_.phase_number));  // its last one
+      SwapStudents();
+    }
     parameters_->Write(state_.parameters);
     curriculum_.Restore(state_.curriculum);
+    student_curriculum_.Restore(state_.student_curriculum);
     MakeOptimizer(state_.phase);
     optimizer_->mean() = state_.mean;
     optimizer_->square() = state_.square;
@@ -106,7 +112,7 @@ class Trainer::Impl {
   void InitFrom(const std::vector<float>& values) {
     state_.parameters = values;
     parameters_->Write(values);
-    if (state_.phase == Phase::kConsolidate) state_.teacher = values;
+    if (state_.phase == Phase::kConsolidate) BeginTeaching();
   }
 
   bool Train() {
@@ -145,7 +151,9 @@ class Trainer::Impl {
   void BeginPhase(int64_t number) {
     const bool was_cloning = state_.phase == Phase::kClone;
     state_.phase = number < NumPhases() ? phases_[static_cast<size_t>(number)] : Phase::kDone;
+    SwapStudents();
     if (state_.phase == Phase::kDone) return;
+    state_.best_student = {};
     const bool goes_on_cloning = was_cloning && state_.phase == Phase::kClone;
     state_.phase_number = number;
     state_.phase_steps = 0;
@@ -154,9 +162,25 @@ class Trainer::Impl {
     if (!goes_on_cloning) students_.clear();  // the oracle's episodes go on too
     if (state_.phase == Phase::kLearn) state_.target = {};
     if (state_.phase == Phase::kConsolidate) {
-      state_.teacher = state_.parameters;
+      BeginTeaching();
+      student_curriculum_ = Curriculum(options_.consolidate.curriculum, hardest_);
       price_ = MemoryPrice(options_.consolidate.price);
     }
+  }
+
+  /// Consolidation leaves the best student. The one that was learning takes its place, for a run that goes on.
+  void SwapStudents() {
+    if (!state_.best_student.exists()) return;
+    std::swap(state_.parameters, state_.best_student.parameters);
+    parameters_->Write(state_.parameters);
+  }
+
+  /// The present policy becomes the teacher; its student may have to find out anew what to remember.
+  void BeginTeaching() {
+    state_.teacher = state_.parameters;
+    if (options_.consolidate.initial_span == 0) return;
+    policy_.core().RestartSpans(options_.consolidate.initial_span);
+    state_.parameters = parameters_->Read();
   }
 
   bool RunActorsAndLearner() {
@@ -215,6 +239,11 @@ class Trainer::Impl {
     }
   }
 
+  double CurriculumValue() const {
+    if (state_.phase == Phase::kConsolidate) return student_curriculum_.value();
+    return OracleActs() ? hardest_ : curriculum_.value();
+  }
+
   bool OracleActs() const { return state_.phase == Phase::kClone; }
 
   /// Somebody else acts from now on. What the actors ran ahead is lost.
@@ -237,7 +266,7 @@ class Trainer::Impl {
     const bool teaches = state_.phase == Phase::kConsolidate;
     version->version = state_.updates;
     version->values = teaches ? state_.teacher : state_.parameters;
-    version->curriculum = OracleActs() ? hardest_ : curriculum_.value();
+    version->curriculum = CurriculumValue();
     params_->Publish(std::move(version));
   }
 
@@ -299,9 +328,12 @@ class Trainer::Impl {
     return true;
   }
 
+  double PhaseProgress() const {
+    return static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
+  }
+
   void Learn(const std::vector<Rollout>& rollouts) {
-    const double progress =
-        static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
+    const double progress = PhaseProgress();
     sharded_->SetNoise(NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates)));
     if (state_.phase == Phase::kConsolidate) {
       report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters,
@@ -320,6 +352,7 @@ class Trainer::Impl {
       state_.env_steps += r.env_steps;
       state_.phase_steps += r.env_steps;
       state_.actors[static_cast<size_t>(r.actor)] = r.end;
+      if (state_.phase == Phase::kConsolidate) AddAgreement(r.episodes);
       if (state_.phase != Phase::kLearn) continue;
       for (const Episode& e : r.episodes) {
         if (e.version < state_.phase_first_update) continue;  // somebody else, a teacher maybe, played in it
@@ -329,6 +362,46 @@ class Trainer::Impl {
     }
     interval_.Add(report_.living);
     ++state_.updates;
+  }
+
+  /// How well the student agreed decides over the next level, and with it over how long spans have to be: a new level
+  /// needs longer ones, of the teacher too, and a level that the student does not master may need longer ones than it
+  /// has. Stretching multiplies, so it means much to what is kept for long, and little to what the price has brought
+  /// down.
+  void AddAgreement(const std::vector<Episode>& episodes) {
+    const double highest = student_curriculum_.highest();
+    state_.best_student.Add(report_.living.Mean());
+    Curriculum::Window window = Curriculum::Window::kOpen;
+    for (const Episode& e : episodes) {
+      const auto now = student_curriculum_.Add(std::exp(-report_.kl_now), e.curriculum);
+      if (now != Curriculum::Window::kOpen) window = now;
+    }
+    if (window == Curriculum::Window::kOpen) return;
+    const bool failed = window == Curriculum::Window::kFailed;
+    const double growth = student_curriculum_.highest() / highest;
+    if (options_.consolidate.stretch && growth > 1) Stretch(growth, state_.teacher);
+    if (options_.consolidate.stretch && (failed || growth > 1))
+      Stretch(failed ? options_.consolidate.curriculum.factor : growth, state_.parameters);
+    EndStudentsWindow(failed);
+  }
+
+  /// A student that failed goes back to the best one there was.
+  void EndStudentsWindow(bool failed) {
+    BestStudent& best = state_.best_student;
+    const double least = std::exp(-price_.Tolerance(PhaseProgress()));
+    const bool agreed = student_curriculum_.at_hardest() && student_curriculum_.last_mean() >= least;
+    best.EndWindow(agreed, state_.parameters);
+    if (!failed || agreed || !best.exists()) return;
+    state_.parameters = best.parameters;
+    parameters_->Write(state_.parameters);
+    MakeOptimizer(state_.phase);
+    student_curriculum_.JumpToEnd();
+  }
+
+  void Stretch(double factor, std::vector<float>& values) {
+    parameters_->Write(values);
+    policy_.core().StretchSpans(factor);
+    values = parameters_->Read();
   }
 
   bool PhaseEnds() const {
@@ -355,7 +428,7 @@ class Trainer::Impl {
     s.episode_length = interval_.episodes > 0 ? interval_.length / episodes : kNaN;
     s.never_forgetting = interval_.episodes > 0 ? interval_.earlier / interval_.length : kNaN;
     s.episodes = interval_.episodes;
-    s.curriculum = OracleActs() ? hardest_ : curriculum_.value();
+    s.curriculum = CurriculumValue();
     s.curriculum_name = spec_.curriculum_parameter;
     s.policy_lag = interval_.lag / static_cast<double>(std::max<int64_t>(interval_.rollouts, 1));
     s.update = report_;
@@ -371,6 +444,7 @@ class Trainer::Impl {
     state_.square = optimizer_->square();
     state_.optimizer_updates = optimizer_->updates();
     state_.curriculum = curriculum_.progress();
+    state_.student_curriculum = student_curriculum_.progress();
     state_.price = price_.state();
     for (size_t i = 0; i < state_.students.size(); ++i) {
       const auto found = students_.find(static_cast<int>(i));
@@ -386,6 +460,7 @@ class Trainer::Impl {
   const envs::Spec spec_;
   const double hardest_;  // value of the curriculum parameter; NaN: there is none
   Curriculum curriculum_;
+  Curriculum student_curriculum_;  // while consolidating, by agreement with the teacher
   const std::vector<Phase> phases_;
   std::unique_ptr<FlatParameters> parameters_;
   std::vector<ParameterLayout> layout_;

@@ -13,6 +13,7 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
   TensorViews views;
   views.AddParameters("policy.", s.parameters, layout);
   if (!s.teacher.empty()) views.AddParameters("teacher.", s.teacher, layout);
+  if (s.best_student.exists()) views.AddParameters("best_student.", s.best_student.parameters, layout);
   views.Add("optimizer.mean", Dtype::kF32, s.mean);
   views.Add("optimizer.square", Dtype::kF32, s.square);
   for (size_t i = 0; i < s.actors.size(); ++i) {
@@ -46,8 +47,14 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
                                                  {"kl", NumberText(s.price.kl)},
                                                  {"pending_kl", NumberText(s.price.pending_kl)},
                                                  {"pending_episodes", NumberText(s.price.pending_episodes)},
+                                                 {"best_student.living", NumberText(s.best_student.living)},
+                                                 {"best_student.window_living",
+                                                  NumberText(s.best_student.window_living)},
+                                                 {"best_student.window_updates",
+                                                  std::to_string(s.best_student.window_updates)},
                                                  {"charged_layers", std::to_string(s.price.charged_layers)}};
-  AddCurriculum(s.curriculum, metadata);
+  AddCurriculum("curriculum.", s.curriculum, metadata);
+  AddCurriculum("student_curriculum.", s.student_curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
 }
 
@@ -72,7 +79,8 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.updates = integer("updates");
   s.seconds = ReadNumber(file, "seconds");
   s.optimizer_updates = integer("optimizer_updates");
-  s.curriculum = ReadCurriculum(file);
+  s.curriculum = ReadCurriculum(file, "curriculum.");
+  s.student_curriculum = ReadCurriculum(file, "student_curriculum.");
   s.target = {ReadNumber(file, "target.sum"), ReadNumber(file, "target.last_mean"), integer("target.count")};
   s.price.alpha = ReadNumber(file, "alpha");
   s.price.kl = ReadNumber(file, "kl");
@@ -81,6 +89,11 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.price.charged_layers = integer("charged_layers");
   s.parameters = LoadWeights(file, layout);
   if (file.Has("teacher." + layout.front().name)) s.teacher = LoadWeights(file, layout, "teacher.");
+  if (file.Has("best_student." + layout.front().name))
+    s.best_student.parameters = LoadWeights(file, layout, "best_student.");
+  s.best_student.living = ReadNumber(file, "best_student.living");
+  s.best_student.window_living = ReadNumber(file, "best_student.window_living");
+  s.best_student.window_updates = integer("best_student.window_updates");
   s.mean = ReadArray<float>(file, "optimizer.mean");
   s.square = ReadArray<float>(file, "optimizer.square");
   s.actors.resize(actors);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/best_student.h"
 #include "agents/checkpoint_tensors.h"
 #include "agents/consolidation.h"
 #include "agents/curriculum.h"
@@ -37,7 +38,8 @@ struct TrainerState {
   std::vector<float> teacher;       ///< of the latest consolidation; empty before it
   std::vector<float> mean, square;  ///< the optimiser's moments
   int64_t optimizer_updates = 0;
-  Curriculum::Progress curriculum;
+  Curriculum::Progress curriculum, student_curriculum;
+  BestStudent best_student;  ///< of the present consolidation
   ScoreWindow target;
   MemoryPrice::State price;
   std::vector<ActorState> actors;          ///< empty entries: not started

@@ -49,6 +49,12 @@ AdaptiveSpan::AdaptiveSpan(const AdaptiveSpanOptions& o)
         stack_.Add(l, "span_ratio", torch::full({o.per_layer ? 1 : o.heads}, o.initial_ratio));
 }
 
+void AdaptiveSpan::RestartSpans(double share_of_limit) {
+  Check(share_of_limit >= 0 && share_of_limit <= 1, "memory: no span is ", share_of_limit, " of its limit");
+  const torch::NoGradGuard no_grad;
+  for (const TransformerLayer& layer : layers()) torch::Tensor(layer.span_ratio).fill_(share_of_limit);
+}
+
 Tensor AdaptiveSpan::HeadSpans(const TransformerLayer& layer) const {
   return (layer.span_ratio.to(torch::kDouble) * static_cast<double>(options().span_limit) + 1)
       .expand({options().heads});

@@ -45,6 +45,7 @@ class AdaptiveSpan : public BankedTransformer {
   BankView ProjectBank(const TransformerLayer& layer, const Bank& bank, const torch::Tensor& clock) const override;
   /// Ratios: in [0, 1].
   std::vector<BoundedParameter> BoundedParameters() const override;
+  void RestartSpans(double share_of_limit) override;
 
   /// Spans of a layer's heads in steps, [K] f64, with gradients to the ratios.
   torch::Tensor HeadSpans(const TransformerLayer& layer) const;

@@ -37,6 +37,8 @@ struct CoreOptions {
   virtual double Ramp() const { return 0; }
   /// Memories that no charge on spans gets rid of, once an episode is long enough.
   virtual double LeastMemories() const { return 0; }
+  /// Whether Core::StretchSpans works.
+  virtual bool CanStretchSpans() const { return false; }
 };
 
 }  // namespace lethe::memory

@@ -51,6 +51,21 @@ ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
   }
 }
 
+void ExpireSpan::RestartSpans(double share_of_limit) {
+  const torch::NoGradGuard no_grad;
+  const double bias = BiasOf(share_of_limit);
+  for (const TransformerLayer& layer : layers()) {
+    torch::Tensor(layer.span).zero_();
+    torch::Tensor(layer.span_bias).fill_(bias);
+  }
+}
+
+void ExpireSpan::StretchSpans(double factor) {
+  if (options().LeastSpan() > 0) return Core::StretchSpans(factor);
+  const torch::NoGradGuard no_grad;
+  for (const TransformerLayer& layer : layers()) torch::Tensor(layer.span_bias).add_(std::log(factor));
+}
+
 Tensor SharesOf(const Tensor& span, double limit, double least) {
   return least == 0 ? span / limit : (span / least).log() / std::log(limit / least);
 }

@@ -21,6 +21,7 @@ struct ExpireSpanOptions : TransformerOptions {
   /// The shortest span there is: 0, or R on a logarithmic scale.
   double LeastSpan() const { return span_scale == "logarithmic" ? ramp : 0; }
   double LeastMemories() const override { return LeastSpan() + ramp - 1; }
+  bool CanStretchSpans() const override { return LeastSpan() == 0; }
 };
 
 /// The sigmoid s [...] of spans [...] f64 with this limit and shortest span (0: linear), and the way back.
@@ -49,6 +50,9 @@ class ExpireSpan : public BankedTransformer {
               const torch::Tensor& block_span, const torch::Tensor& clock,
               const torch::Tensor& episode_begin) const override;
 
+  void RestartSpans(double share_of_limit) override;
+  /// By the predictor's bias: far below the limit, a sigmoid is an exponential. Only on a linear scale.
+  void StretchSpans(double factor) override;
   /// span_bias with which all spans are this share of L. Errors: std::invalid_argument if no bias gives that span.
   double BiasOf(double share_of_limit) const;
 

@@ -35,8 +35,9 @@ lethe bench memory [ROWS ...]
                               bfloat16  half the bits
                               step      microseconds of a step while acting, with 8, 32 and 190 living memories; in
                                         tensor operators too
-                            `published` is the published algorithm, operator by operator; `kept`: with freed memory
-                            kept by the program, as ours always is. Characters are per second of CPU time; `saved` is
+                            `published` is the published algorithm, operator by operator, in a process of its own with
+                            the C library's allocator (--published measures it alone); `kept`: with freed memory kept
+                            by the program, as ours always is. Characters are per second of CPU time; `saved` is
                             what forward adds for backward. Arithmetic is counted over living memories; `of` is its
                             share of what matrix products reach in between. Default: all rows.
                             --core NAME measures another core, with its options as memory.key=value.
@@ -55,6 +56,7 @@ const std::vector<Flag> kFlags = {
     {"living", "N", "train: only this number of living memories per layer, 1..245"},
     {"core", "NAME", "memory: kind of memory, default expire_span; train: only its rows"},
     {"block", "N", "memory: characters of a row in one update, default 256"},
+    {"published", "", "memory: only the published algorithm, with the C library's allocator"},
     {"json", "", "print one JSON object per line"},
 };
 
@@ -67,7 +69,7 @@ struct Benchmark {
 
 const std::vector<Benchmark>& Benchmarks() {
   static const std::vector<Benchmark> all = {{"envs", {"batch", "threads"}, BenchEnvs},
-                                             {"memory", {"batch", "threads", "core", "block"}, BenchMemory},
+                                             {"memory", {"batch", "threads", "core", "block", "published"}, BenchMemory},
                                              {"train", {"living", "core"}, BenchTrain}};
   return all;
 }

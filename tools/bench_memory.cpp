@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "configs/document.h"
 #include "configs/nearest.h"
@@ -19,6 +22,7 @@
 #include "tools/matrix_rate.h"
 #include "tools/median.h"
 #include "tools/progress_table.h"
+#include "tools/run_program.h"
 #include "tools/signals.h"
 #include "tools/user_error.h"
 
@@ -28,6 +32,12 @@ namespace {
 constexpr size_t kLeastUpdates = 3;
 constexpr double kLongLimit = 16;  // row `long`: so many times the limit, with the same living memories
 
+/// What was measured of a row.
+struct Figures {
+  double chars_per_cpu_s = 0, fraction_of_limit = 0, living = 0, flops = 0, matrix_gflops = 0;
+  int64_t saved_bytes = 0, resident_bytes = 0, updates = 0;
+};
+
 /// A row of the table.
 struct Row {
   std::string name;
@@ -36,7 +46,8 @@ struct Row {
   std::unique_ptr<CharacterModel> model;
   std::vector<double> rates, matrix_rates;
   int64_t saved_bytes = 0;
-  bool keeps_memory = true;  ///< false: measured with the allocator as a program finds it
+  bool keeps_memory = true;  ///< false: measured by a process of its own, with the allocator as a program finds it
+  Figures figures;
 
   std::string CoreName() const {
     return !setting.published ? setting.core.name : keeps_memory ? "published, kept" : "published";
@@ -63,7 +74,8 @@ struct Plan {
   int64_t batch = 8, block = 256;
   int threads = 1;
   double seconds = 4;
-  torch::Dtype dtype = torch::kFloat;
+  bool published_alone = false;     ///< this is the process that measures nothing else
+  std::vector<std::string> repeat;  ///< the command line's flags and overrides, for that process
 
   bool Has(const char* part) const { return std::find(parts.begin(), parts.end(), part) != parts.end(); }
 };
@@ -118,6 +130,11 @@ Plan ReadPlan(const CommandLine& line) {
   plan.threads = static_cast<int>(line.Integer("threads", 1, 1, 1024));
   plan.seconds = line.Number("seconds", 4, 0.001, 1e6);
   plan.parts.assign(line.words().begin() + 1, line.words().end());
+  plan.published_alone = line.Has("published");
+  plan.repeat = {"--published", "--json"};
+  for (const char* flag : {"batch", "block", "threads", "seconds"})
+    if (line.Has(flag)) plan.repeat.insert(plan.repeat.end(), {fmt::format("--{}", flag), line.Text(flag)});
+  plan.repeat.insert(plan.repeat.end(), line.overrides().begin(), line.overrides().end());
   for (const std::string& part : plan.parts)
     if (std::find(Parts().begin(), Parts().end(), part) == Parts().end())
       throw UserError(fmt::format("bench memory: no rows `{}`; allowed: {}{}", part, fmt::join(Parts(), ", "),
@@ -125,6 +142,11 @@ Plan ReadPlan(const CommandLine& line) {
   const bool is_expire_span = plan.core.name == "expire_span";
   if (!is_expire_span && !plan.parts.empty() && plan.parts != std::vector<std::string>{"spans"})
     throw UserError(fmt::format("bench memory: rows of `{}` are `spans` only", plan.core.name));
+  if (plan.published_alone) {
+    if (!is_expire_span) throw UserError("bench memory: --published is expire_span's");
+    std::erase_if(plan.parts, [](const std::string& part) { return part != "spans" && part != "uneven"; });
+    if (plan.parts.empty()) plan.parts = {"spans", "uneven"};
+  }
   if (plan.parts.empty()) plan.parts = is_expire_span ? Parts() : std::vector<std::string>{"spans"};
   return plan;
 }
@@ -153,12 +175,13 @@ Row RowOf(std::string name, const CharacterSetting& setting) {
 /// The same setting computed by the published algorithm, in front, and by ours. Tensors of the published algorithm are
 /// so large that it runs several times faster where freed memory is kept, as this program keeps it: it is measured both
 /// ways, first as it would run elsewhere.
-Group AgainstPublished(const std::string& name, const CharacterSetting& setting) {
+Group AgainstPublished(const std::string& name, const CharacterSetting& setting, bool published_alone) {
   CharacterSetting published = setting;
   published.published = true;
   Group group{"published", {}};
   group.rows.push_back(RowOf(name, published));
   group.rows.back().keeps_memory = false;
+  if (published_alone) return group;
   group.rows.push_back(RowOf(name, published));
   group.rows.push_back(RowOf(name, setting));
   return group;
@@ -209,12 +232,13 @@ std::vector<Group> GroupsOf(const Plan& plan) {
     return groups;
   }
   for (const double fraction : {0.1, 0.5, 1.0})
-    if (plan.Has("spans")) groups.push_back(AgainstPublished("spans", SettingOf(plan, Even(plan, fraction))));
-  if (plan.Has("spans") && HasTransformerXl()) groups.back().rows.push_back(TransformerXlRow("spans", plan));
+    if (plan.Has("spans"))
+      groups.push_back(AgainstPublished("spans", SettingOf(plan, Even(plan, fraction)), plan.published_alone));
+  if (plan.Has("spans") && !plan.published_alone && HasTransformerXl()) groups.back().rows.push_back(TransformerXlRow("spans", plan));
   if (plan.Has("uneven")) {
     std::vector<double> fractions = Even(plan, 0.1);
     fractions[0] = 1;
-    groups.push_back(AgainstPublished("uneven", SettingOf(plan, fractions)));
+    groups.push_back(AgainstPublished("uneven", SettingOf(plan, fractions), plan.published_alone));
   }
   const CharacterSetting short_spans = SettingOf(plan, Even(plan, 0.1));
   if (plan.Has("long")) {
@@ -263,27 +287,50 @@ void MeasureInTurn(const std::vector<Row*>& rows, const Plan& plan) {
   }
 }
 
-/// Rows that give memory back come last and by themselves: what they give back the others would have to fetch again.
-void Measure(Group& group, const Plan& plan) {
-  std::vector<Row*> returning, keeping;
-  for (Row& row : group.rows) (row.keeps_memory ? keeping : returning).push_back(&row);
-  MeasureInTurn(keeping, plan);
-  if (returning.empty()) return;
-  ReturnFreedMemory();
-  MeasureInTurn(returning, plan);
-  KeepFreedMemory();
+/// A row of the published algorithm among those of all parts.
+std::string KeyOf(const std::string& name, double span_fraction) { return fmt::format("{} {}", name, span_fraction); }
+
+/// What the measurements of a row say.
+Figures FiguresOf(const Row& row) {
+  const double rate = Median(row.rates), matrix_rate = Median(row.matrix_rates), flops = row.model->FlopsPerCharacter();
+  return {rate,
+          rate * flops / matrix_rate,
+          row.model->living(),
+          flops,
+          matrix_rate / 1e9,
+          row.saved_bytes,
+          row.model->resident_bytes(),
+          static_cast<int64_t>(row.rates.size())};
+}
+
+/// The published algorithm as it runs where nobody tells the allocator to keep what is freed: in a process of its own,
+/// since what this one has allocated before would decide about its speed. One line of JSON per row of this part.
+std::vector<nlohmann::json> RunPublishedAlone(const std::string& part, const Plan& plan) {
+  std::vector<std::string> words = {OwnPath().string(), "bench", "memory", part};
+  words.insert(words.end(), plan.repeat.begin(), plan.repeat.end());
+  const ProgramOutcome outcome = RunProgram(words);
+  if (StopSignals::Requested()) return {};
+  if (!outcome.succeeded)
+    throw std::runtime_error("bench memory: the process that measures `published` ended early: " +
+                             LastLine(outcome.printed));
+  std::vector<nlohmann::json> lines;
+  std::istringstream printed(outcome.printed);
+  for (std::string line; std::getline(printed, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+Figures FiguresOf(const nlohmann::json& line) {
+  return {line.at("chars_per_cpu_s"), line.at("fraction_of_limit"), line.at("living_memories"),
+          line.at("flops_per_char"),  line.at("matrix_gflops"),     line.at("saved_bytes"),
+          line.at("resident_bytes"),  line.at("updates")};
 }
 
 /// How much faster than another row of its group: pair by pair where both were measured in turn.
 double Ratio(const Row& to, const Row& row) {
-  if (to.keeps_memory != row.keeps_memory) return Median(row.rates) / Median(to.rates);
+  if (to.keeps_memory != row.keeps_memory) return row.figures.chars_per_cpu_s / to.figures.chars_per_cpu_s;
   std::vector<double> ratios;
   for (size_t i = 0; i < row.rates.size(); ++i) ratios.push_back(row.rates[i] / to.rates[i]);
-  return Median(ratios);
-}
-
-double FractionOfLimit(const Row& row) {
-  return Median(row.rates) * row.model->FlopsPerCharacter() / Median(row.matrix_rates);
+  return ratios.empty() ? 1 : Median(ratios);
 }
 
 std::string ToJson(const Group& group, const Row& row) {
@@ -293,14 +340,15 @@ std::string ToJson(const Group& group, const Row& row) {
   json["limit"] = row.limit;
   json["span_fraction"] = row.SpanFraction();
   json["dtype"] = row.IsBfloat16() ? "bfloat16" : "float32";
-  json["chars_per_cpu_s"] = Median(row.rates);
-  json["saved_bytes"] = row.saved_bytes;
-  json["fraction_of_limit"] = FractionOfLimit(row);
-  json["living_memories"] = row.model->living();
-  json["resident_bytes"] = row.model->resident_bytes();
-  json["flops_per_char"] = row.model->FlopsPerCharacter();
-  json["matrix_gflops"] = Median(row.matrix_rates) / 1e9;
-  json["updates"] = row.rates.size();
+  const Figures& f = row.figures;
+  json["chars_per_cpu_s"] = f.chars_per_cpu_s;
+  json["saved_bytes"] = f.saved_bytes;
+  json["fraction_of_limit"] = f.fraction_of_limit;
+  json["living_memories"] = f.living;
+  json["resident_bytes"] = f.resident_bytes;
+  json["flops_per_char"] = f.flops;
+  json["matrix_gflops"] = f.matrix_gflops;
+  json["updates"] = f.updates;
   json["keeps_freed_memory"] = row.keeps_memory;
   if (!group.ratio_to.empty()) json["times_" + group.ratio_to] = Ratio(group.rows[0], row);
   return json.dump();
@@ -314,12 +362,12 @@ std::string SpeedText(const Group& group, const Row& row) {
 }
 
 std::string ToText(const Group& group, const Row& row) {
+  const Figures& f = row.figures;
   return fmt::format("{:<10}{:<16}{:>7.0f}{:>8.4g}{:>6}{:>9.1f}{:>9.0f}{:>9.1f}{:>9.1f}{:>6.2f}{:>10}{:>10}  {}",
                      row.name, row.CoreName(), row.limit, 100 * row.SpanFraction(), row.IsBfloat16() ? "bf16" : "f32",
-                     row.model->living(), Median(row.rates), row.model->FlopsPerCharacter() / 1e6,
-                     Median(row.matrix_rates) / 1e9, FractionOfLimit(row),
-                     FormatBytes(static_cast<double>(row.saved_bytes)),
-                     FormatBytes(static_cast<double>(row.model->resident_bytes())), SpeedText(group, row));
+                     f.living, f.chars_per_cpu_s, f.flops / 1e6, f.matrix_gflops, f.fraction_of_limit,
+                     FormatBytes(static_cast<double>(f.saved_bytes)),
+                     FormatBytes(static_cast<double>(f.resident_bytes)), SpeedText(group, row));
 }
 
 constexpr const char* kNames[] = {"row",    "core",  "limit",   "span %", "type",  "living",
@@ -331,18 +379,31 @@ void PrintHeader() {
              "speed");
 }
 
+/// Rows of the group that this process measures, in turn.
+void Measure(Group& group, const Plan& plan) {
+  std::vector<Row*> rows;
+  for (Row& row : group.rows)
+    if (row.keeps_memory || plan.published_alone) rows.push_back(&row);
+  for (Row* row : rows) Prepare(*row);
+  MeasureInTurn(rows, plan);
+  if (StopSignals::Requested()) return;
+  for (Row* row : rows) row->figures = FiguresOf(*row);
+}
+
 /// One group after the other, each given back before the next: the published algorithm needs gigabytes.
-void RunGroup(Group group, const Plan& plan, bool json) {
+void RunGroup(Group group, const Plan& plan, const std::map<std::string, Figures>& published, bool json) {
   at::set_num_threads(plan.threads);
   try {
-    for (Row& row : group.rows) Prepare(row);
+    Measure(group, plan);
   } catch (const std::exception& error) {
     if (group.ratio_to != "float32") throw;
     if (!json) fmt::print("bfloat16  not measured: {}\n", FirstLine(error.what()));
     return;
   }
-  Measure(group, plan);
   if (StopSignals::Requested()) return;
+  for (Row& row : group.rows) {
+    if (!row.keeps_memory && !plan.published_alone) row.figures = published.at(KeyOf(row.name, row.SpanFraction()));
+  }
   for (const Row& row : group.rows) fmt::print("{}\n", json ? ToJson(group, row) : ToText(group, row));
   std::fflush(stdout);
 }
@@ -373,10 +434,17 @@ int BenchMemory(const CommandLine& line) {
   const Plan plan = ReadPlan(line);
   const StopSignals signals;
   const bool json = line.Has("json");
+  if (plan.published_alone) ReturnFreedMemory();
   std::vector<Group> groups = GroupsOf(plan);
   if (!json && !groups.empty()) PrintHeader();
+  std::map<std::string, Figures> published;
+  std::set<std::string> measured_alone;
   for (Group& group : groups) {
-    RunGroup(std::move(group), plan, json);
+    const std::string part = group.rows[0].name;
+    if (group.ratio_to == "published" && !plan.published_alone && measured_alone.insert(part).second)
+      for (const auto& line : RunPublishedAlone(part, plan))
+        published[KeyOf(line.at("row"), line.at("span_fraction"))] = FiguresOf(line);
+    if (!StopSignals::Requested()) RunGroup(std::move(group), plan, published, json);
     if (StopSignals::Requested()) return 128 + StopSignals::Received();
   }
   if (plan.Has("step")) RunStep(plan, json);

@@ -57,7 +57,8 @@ agents::EvaluationOptions EvaluationOf(const CommandLine& line) {
 
 int EvaluateAgent(configs::Document document, const agents::EvaluationOptions& evaluation, const CommandLine& line) {
   if (line.Has("split")) throw UserError("--split is for runs on a sequence task; an agent has no splits");
-  document.Override("curriculum.start=0");  // training's affair; it must not stand in the way of shorter levels
+  for (const char* of_training : {"curriculum.start=0", "consolidate.curriculum.start=0"})
+    document.Override(of_training);  // must not stand in the way of shorter levels
   const auto options = ReadOptions(std::move(document), line);
   RequireDevice(options->device);
   const auto weights = PolicyWeights(OpenWeights(line.Text("checkpoint", line.words()[0]), Note), *options);

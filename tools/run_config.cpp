@@ -35,8 +35,8 @@ std::string Processor() {
 }
 
 std::string VectorWidth() {
-  constexpr std::array kNames = {"baseline", "AVX2", "AVX-512"};
-  return kNames[static_cast<size_t>(memory::SelectedIsa())];
+  constexpr std::array kNames = {"baseline", "AVX2", "AVX-512", "AVX-512 with bfloat16"};
+  return kNames.at(static_cast<size_t>(memory::SelectedIsa()));
 }
 
 std::vector<Fact> Facts() {

@@ -25,6 +25,34 @@ TEST(Curriculum, GrowsAtSuccessUpToTheHardest) {
   EXPECT_EQ(curriculum.last_mean(), 1);
 }
 
+TEST(Curriculum, EndsWhereItIsTold) {
+  CurriculumOptions options = kOptions;
+  options.end = 8;
+  Curriculum curriculum(options, 12);
+  for (const double want : {6.0, 8.0, 8.0}) {
+    AddWindow(curriculum, 1);
+    EXPECT_EQ(curriculum.value(), want);
+  }
+  EXPECT_TRUE(curriculum.at_hardest());
+  options.end = 100;
+  EXPECT_FALSE(Curriculum(options, 12).at_hardest());
+  options.start = 0;
+  EXPECT_EQ(Curriculum(options, 12).value(), 12) << "no curriculum, no end";
+}
+
+TEST(Curriculum, RemembersTheHighestValue) {
+  CurriculumOptions options = kOptions;
+  options.retreat = 0.5;
+  Curriculum curriculum(options, 12);
+  AddWindow(curriculum, 1);
+  AddWindow(curriculum, 0);
+  EXPECT_EQ(curriculum.value(), 4);
+  EXPECT_EQ(curriculum.highest(), 6);
+  Curriculum restored(options, 12);
+  restored.Restore(curriculum.progress());
+  EXPECT_EQ(restored.highest(), 6);
+}
+
 TEST(Curriculum, GrowsByOneAtLeast) {
   Curriculum curriculum({.start = 3, .factor = 1, .threshold = 0.9, .episodes = 4}, 10);
   AddWindow(curriculum, 1);
@@ -33,9 +61,12 @@ TEST(Curriculum, GrowsByOneAtLeast) {
 
 TEST(Curriculum, StaysBelowTheThreshold) {
   Curriculum curriculum(kOptions, 12);
-  AddWindow(curriculum, 0.8);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(curriculum.Add(0.8, 4), Curriculum::Window::kOpen);
+  EXPECT_EQ(curriculum.Add(0.8, 4), Curriculum::Window::kFailed);
   EXPECT_EQ(curriculum.value(), 4);
   EXPECT_DOUBLE_EQ(curriculum.last_mean(), 0.8);
+  for (int i = 0; i < 3; ++i) curriculum.Add(1, 4);
+  EXPECT_EQ(curriculum.Add(1, 4), Curriculum::Window::kPassed);
 }
 
 TEST(Curriculum, RetreatsWhenTheTaskIsLostButNeverBelowTheStart) {

@@ -60,6 +60,14 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
       {{"phases=clone consolidate"}, "phases: none of them has steps"},
       {{"curriculum.start=500"}, "curriculum.start: got 500, allowed 0 or 3..200 (env.length_max)"},
       {{"curriculum.start=2"}, "curriculum.start: got 2"},
+      {{"curriculum.start=20", "curriculum.end=10"},
+       "curriculum.end: got 10, allowed 0 or 20..200 (curriculum.start to env.length_max)"},
+      {{"consolidate.alpha_start=1e-6", "consolidate.alpha_min=1e-5"},
+       "consolidate.alpha_start: got 1e-06, allowed: at least consolidate.alpha_min = 1e-05"},
+      {{"consolidate.curriculum.start=500"}, "consolidate.curriculum.start: got 500, allowed 0 or 3..200"},
+      {{"consolidate.stretch=true", "memory.span_scale=logarithmic"},
+       "consolidate.stretch: got true, allowed: false, but for memory.core = expire_span with memory.span_scale = "
+       "linear"},
       {{"env.length_min=50", "env.length_max=20"}, "length_max is 20; allowed: >= length_min, 50"},
       {{"memory.core=expire_spam"},
        "allowed: adaptive_span, compressive, expire_span, gru, lstm, none, transformer_xl; did you mean "

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 
@@ -22,7 +23,10 @@ std::vector<std::string> AllPhases(const std::vector<std::string>& more = {}) {
                                   "clone.max_steps=2000",          "phases=clone learn consolidate learn",
                                   "consolidate.alpha_start=0.001", "curriculum.start=3",
                                   "curriculum.threshold=0",        "curriculum.episodes=40",
-                                  "optimizer.schedule=linear",     "log.checkpoint_interval_steps=500"};
+                                  "optimizer.schedule=linear",     "log.checkpoint_interval_steps=500",
+                                  "consolidate.initial_span=0.1",  "consolidate.curriculum.start=3",
+                                  "consolidate.stretch=true",      "consolidate.curriculum.threshold=0",
+                                  "consolidate.curriculum.episodes=40", "consolidate.tolerance=1000"};
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -36,6 +40,10 @@ void ExpectSameEnd(const TrainerState& a, const TrainerState& b) {
   EXPECT_EQ(a.env_steps, b.env_steps);
   EXPECT_EQ(a.updates, b.updates);
   EXPECT_EQ(a.curriculum.value, b.curriculum.value);
+  EXPECT_EQ(a.student_curriculum.value, b.student_curriculum.value);
+  EXPECT_EQ(a.student_curriculum.sum, b.student_curriculum.sum);
+  EXPECT_EQ(a.best_student.parameters, b.best_student.parameters);
+  EXPECT_EQ(a.best_student.living, b.best_student.living);
   EXPECT_EQ(a.price.alpha, b.price.alpha);
   EXPECT_EQ(a.price.kl, b.price.kl);
   for (size_t i = 0; i < a.actors.size(); ++i) EXPECT_EQ(a.actors[i].envs, b.actors[i].envs);
@@ -122,6 +130,74 @@ TEST(Trainer, PhasesFollowEachOtherAsNamed) {
   };
   EXPECT_TRUE(Trainer(*run, hooks).Train());
   EXPECT_EQ(seen, ParsePhases(run->phases));
+}
+
+/// Nothing moves but what the trainer itself moves: spans start again, and grow with the levels, the teacher's too.
+TEST(Trainer, StudentsSpansStartAgainAndGrowWithTheLevels) {
+  const auto run = MakeTinyRun({"phases=consolidate", "train.max_steps=0", "consolidate.max_steps=3000",
+                                "consolidate.initial_span=0.001", "consolidate.stretch=true",
+                                "consolidate.curriculum.start=3", "consolidate.curriculum.threshold=0",
+                                "consolidate.curriculum.episodes=20", "consolidate.optimizer.learning_rate=0"});
+  Trainer trainer(*run, {});
+  std::vector<float> first;
+  for (const ParameterLayout& part : trainer.layout())
+    if (part.name.ends_with("span_bias")) first.push_back(trainer.state().parameters[static_cast<size_t>(part.offset)]);
+  const std::vector<float> teacher = trainer.state().teacher;
+  EXPECT_TRUE(trainer.Train());
+  EXPECT_EQ(trainer.state().student_curriculum.highest, 5);
+  size_t layer = 0;
+  for (const ParameterLayout& part : trainer.layout()) {
+    const auto at = static_cast<size_t>(part.offset);
+    const bool is_bias = part.name.ends_with("span_bias");
+    if (is_bias) {
+      EXPECT_NEAR(first[layer], std::log(0.001 / 0.999), 1e-5);
+      EXPECT_NEAR(trainer.state().parameters[at] - first[layer++], std::log(5.0 / 3), 1e-5);
+    }
+    EXPECT_NEAR(trainer.state().teacher[at] - teacher[at], is_bias ? std::log(5.0 / 3) : 0, 1e-5) << part.name;
+  }
+  EXPECT_EQ(layer, first.size());
+}
+
+std::vector<std::string> ConsolidationOnly(const std::vector<std::string>& more) {
+  std::vector<std::string> all = {"phases=consolidate",
+                                  "train.max_steps=0",
+                                  "consolidate.max_steps=3000",
+                                  "consolidate.curriculum.episodes=20",
+                                  "consolidate.alpha_rate=0",
+                                  "consolidate.alpha_start=0.1",
+                                  "consolidate.optimizer.learning_rate=0.02"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+/// The student moves fast here, and away from its teacher.
+TEST(Trainer, ConsolidationLeavesTheBestStudent) {
+  const auto free = MakeTinyRun(ConsolidationOnly({"consolidate.tolerance=1000"}));
+  Trainer agreeing(*free, {});
+  EXPECT_TRUE(agreeing.Train());
+  const BestStudent& last = agreeing.state().best_student;
+  ASSERT_TRUE(last.exists()) << "whoever differs by a thousand nats agrees";
+  EXPECT_NE(last.parameters, agreeing.state().parameters) << "the one that was learning stands beside the best";
+
+  const auto strict = MakeTinyRun(ConsolidationOnly({"consolidate.tolerance=1e-9"}));
+  Trainer differing(*strict, {});
+  EXPECT_TRUE(differing.Train());
+  EXPECT_FALSE(differing.state().best_student.exists());
+}
+
+/// A student that has failed is the best one again, with a fresh optimiser.
+TEST(Trainer, AStudentThatFailsGoesBackToTheBest) {
+  const auto run = MakeTinyRun(ConsolidationOnly({"consolidate.tolerance=0.003", "consolidate.curriculum.threshold=0.99",
+                                                  "log.interval_updates=1"}));
+  std::vector<double> kl;
+  TrainerHooks hooks;
+  hooks.log = [&](const TrainingStatus& status) { kl.push_back(status.update.kl_now); };
+  Trainer trainer(*run, hooks);
+  EXPECT_TRUE(trainer.Train());
+  ASSERT_TRUE(trainer.state().best_student.exists());
+  size_t returns = 0;
+  for (size_t i = 1; i < kl.size(); ++i) returns += kl[i - 1] > 0.01 && kl[i] < kl[i - 1] / 3 ? 1 : 0;
+  EXPECT_GE(returns, 1u);
 }
 
 /// Forgetting is free of any other limit here: only the budget can stop it.

@@ -215,7 +215,7 @@ TEST(ExpireAttention, ExpiredKeysAndSlackAreNeverRead) {
     }
     for (const Isa isa : RunnableBuilds()) {
       const IsaScope scope(isa);
-      for (const auto dtype : {torch::kFloat, torch::kDouble}) {
+      for (const auto dtype : {torch::kFloat, torch::kDouble, torch::kBFloat16}) {
         const AttentionResult want = Differentiate(c, dtype, Fused);
         for (const auto& [value, spoilt] : poisoned) {
           const AttentionResult got = Differentiate(spoilt, dtype, Fused);

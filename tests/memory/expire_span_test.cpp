@@ -2,6 +2,7 @@
 
 #include "memory/expire_span.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -286,6 +287,45 @@ TEST(ExpireSpan, TheInitialSpanIsWhatTheOptionSays) {
   const ExpireSpan core(options);
   const BlockOutput out = core.Forward(torch::randn({2, 5, 64}), NoStarts(2, 5), core.Start(2));
   EXPECT_NEAR(out.span_mean.sum().item<double>(), 2 * 0.73 * 200, 1e-3);
+}
+
+TEST(ExpireSpan, SpansStartAgainWhereTheyAreTold) {
+  ExpireSpan core = RandomMemory(SmallOptions(), 31, torch::kDouble);
+  const Tensor query = core.layers()[0].query.clone();
+  core.RestartSpans(0.25);
+  const BlockOutput out =
+      core.Forward(torch::randn({2, 5, core.dim()}, torch::kDouble), NoStarts(2, 5), core.Start(2));
+  for (const Tensor& span : out.spans)
+    EXPECT_LT((span - 0.25 * core.options().span_limit).abs().max().item<double>(), 1e-9);
+  EXPECT_TRUE(torch::equal(core.layers()[0].query, query));
+  EXPECT_THAT(ErrorText([&] { core.RestartSpans(1); }), testing::HasSubstr("no predictor gives spans of"));
+}
+
+TEST(ExpireSpan, StretchingMultipliesSpansFarBelowTheLimit) {
+  ExpireSpanOptions options = SmallOptions();
+  options.span_limit = 1e8, options.initial_span = 2e-7;
+  ExpireSpan core = RandomMemory(options, 32, torch::kDouble);
+  {
+    const torch::NoGradGuard no_grad;
+    for (const TransformerLayer& layer : core.layers()) Tensor(layer.span_bias).fill_(core.BiasOf(2e-7));
+  }
+  const Tensor x = torch::randn({2, 5, core.dim()}, torch::kDouble);
+  const BlockOutput before = core.Forward(x, NoStarts(2, 5), core.Start(2));
+  core.StretchSpans(8);
+  const BlockOutput after = core.Forward(x, NoStarts(2, 5), core.Start(2));
+  // Of the first layer: what the others see changes with what it remembers.
+  EXPECT_LT((after.spans[0] / before.spans[0] - 8).abs().max().item<double>(), 0.1);
+  core.StretchSpans(1e12);
+  const BlockOutput longest = core.Forward(x, NoStarts(2, 5), core.Start(2));
+  EXPECT_LE(longest.spans[0].max().item<double>(), options.span_limit);
+}
+
+TEST(ExpireSpan, OnALogarithmicScaleNothingStretches) {
+  ExpireSpanOptions options;
+  options.span_scale = "logarithmic";
+  ExpireSpan core(options);
+  EXPECT_FALSE(options.CanStretchSpans());
+  EXPECT_THROW(core.StretchSpans(2), std::logic_error);
 }
 
 TEST(ExpireSpan, OnALogarithmicScaleTheSigmoidsArgumentMultipliesSpans) {

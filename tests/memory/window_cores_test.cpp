@@ -83,6 +83,15 @@ TEST(AdaptiveSpan, EveryHeadHasItsOwnReach) {
   }
 }
 
+TEST(AdaptiveSpan, SpansStartAgainWhereTheyAreTold) {
+  AdaptiveSpan core(Adaptive(0.9));
+  core.RestartSpans(0.25);
+  for (const TransformerLayer& layer : core.layers())
+    EXPECT_TRUE(torch::equal(layer.span_ratio, torch::full_like(layer.span_ratio, 0.25)));
+  EXPECT_THROW(core.RestartSpans(1.5), std::invalid_argument);
+  EXPECT_THROW(core.StretchSpans(2), std::logic_error);
+}
+
 TEST(AdaptiveSpan, StoresWhatTheWidestHeadSeesWhateverTheLimit) {
   for (const int64_t limit : {100, 100'000}) {
     AdaptiveSpanOptions options = Adaptive(0);
