@@ -76,7 +76,7 @@ case $what in
     install_wheel
     run_example recurrent_ppo.py --steps 4096
     run_example vector_torch.py --updates 10
-    run_pytest test_docs.py test_operator.py
+    run_pytest test_docs.py test_operator.py test_agent.py
     ;;
   *) fail "usage: run.sh package|examples FOLDER" ;;
 esac

@@ -1,4 +1,4 @@
-# cmake --install build/release --prefix DIR: the program, its CUDA kernels where built, the operators for Python's torch, configs, plots, what plug-ins
+# cmake --install build/release --prefix DIR: the program, its CUDA kernels where built, operators and trained agents for Python's torch, configs, plots, what plug-ins
 # are built with, licence. A build of the environments alone installs what plug-ins are built with, and the licence.
 include(CMakePackageConfigHelpers)
 
@@ -8,8 +8,8 @@ if(TARGET lethe)
   set_target_properties(lethe PROPERTIES
     BUILD_RPATH "$ORIGIN/../lib" INSTALL_RPATH "$ORIGIN/../lib;${LibTorch_LIB_DIR}")
   install(TARGETS lethe RUNTIME DESTINATION bin)
-  set_target_properties(lethe_ops PROPERTIES INSTALL_RPATH "${LibTorch_LIB_DIR}")
-  install(TARGETS lethe_ops LIBRARY DESTINATION lib)
+  set_target_properties(lethe_ops lethe_agent PROPERTIES INSTALL_RPATH "${LibTorch_LIB_DIR}")
+  install(TARGETS lethe_ops lethe_agent LIBRARY DESTINATION lib)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs/ DESTINATION share/lethe/configs FILES_MATCHING PATTERN "*.yaml")
   install(FILES ${CMAKE_SOURCE_DIR}/tools/plot.py DESTINATION share/lethe)
 endif()

@@ -3,6 +3,7 @@
     import lethe
     env = lethe.make_vec("Corridor-v0", num_envs=1024)      # a gymnasium.vector.VectorEnv over native code
     env = gymnasium.make("lethe/Corridor-v0")               # one environment
+    agent = lethe.load("runs/corridor")                     # a trained agent, with torch
 
 The manual is docs/python.md.
 """
@@ -15,9 +16,9 @@ import gymnasium
 from lethe import _native
 from lethe.task import Parameter, Task, Token, task
 
-__all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", "envs", "load_plugin", "make_vec", "task"]
+__all__ = ["Env", "Parameter", "Picture", "Task", "Token", "VectorEnv", "draw", "envs", "load", "load_plugin", "make_vec", "task"]
 
-_LAZY = {"Env": "single", "Picture": "picture", "VectorEnv": "vector", "draw": "picture"}
+_LAZY = {"Env": "single", "Picture": "picture", "VectorEnv": "vector", "draw": "picture", "load": "agent"}
 
 
 def __getattr__(name):  # so that the import stays fast
