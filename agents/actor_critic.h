@@ -13,7 +13,7 @@ namespace lethe::agents {
 /// What an update did, for logs. Means over steps with a loss unless said otherwise.
 struct UpdateReport {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0;  ///< kl: per finished episode, averaged
-  double kl_now = 0;     ///< the same of this update alone
+  double kl_now = 0;                                            ///< the same since an episode finished last
   double agreement = 1;  ///< share of steps whose likeliest action is the oracle's; cloning only
   double grad_norm = 0;  ///< before clipping; not finite: the update was not applied
   double learning_rate = 0;

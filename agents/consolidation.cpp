@@ -14,9 +14,9 @@ void MemoryPrice::Update(double kl_sum, int64_t episodes, double progress) {
   pending_kl_ += kl_sum;
   pending_episodes_ += static_cast<double>(episodes);
   if (pending_episodes_ == 0) return;  // long episodes: the KL waits for the next one to finish
-  const double now = pending_kl_ / pending_episodes_;
+  latest_ = pending_kl_ / pending_episodes_;
   pending_kl_ = pending_episodes_ = 0;
-  control_.Update(now, Tolerance(progress));
+  control_.Update(latest_, Tolerance(progress));
 }
 
 void MemoryPrice::Charge(int64_t layers) {
@@ -53,7 +53,7 @@ std::vector<double> LivingOf(const std::vector<Shard>& shards) {
 
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
                                  double progress, ShardedPolicy& student, std::span<float> parameters,
-                                 Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories) {
+                                 Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories, bool charges) {
   int64_t episodes = 0, steps = 0;
   for (const Rollout& rollout : rollouts) {
     episodes += static_cast<int64_t>(rollout.episodes.size());
@@ -69,7 +69,7 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
   const std::vector<double> living = LivingOf(shards);
   std::vector<double> prices = LayerPrices(options, price.alpha(), progress, layers);
   for (size_t l = 0; l < layers; ++l)
-    prices[l] *= living[l] <= options.budget ? 0 : options.ramp / static_cast<double>(shards.size());
+    prices[l] *= !charges || living[l] <= options.budget ? 0 : options.ramp / static_cast<double>(shards.size());
   LossSums sums;
   for (Shard& shard : shards) {
     const Rollout& r = *shard.rollout;
@@ -87,9 +87,9 @@ UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const Con
   }
   UpdateReport report = FinishUpdate(shards, sums, progress, student, parameters, optimizer);
   price.Update(sums.kl, episodes, progress);
-  report.kl_now = sums.kl / static_cast<double>(std::max<int64_t>(episodes, 1));
+  report.kl_now = price.latest();
   report.kl = price.kl();
-  report.span_weight = price.alpha();
+  report.span_weight = charges ? price.alpha() : 0;
   return report;
 }
 

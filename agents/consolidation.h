@@ -52,13 +52,15 @@ class MemoryPrice {
     control_.Restore(s.alpha, s.kl);
     pending_kl_ = s.pending_kl, pending_episodes_ = s.pending_episodes, charged_layers_ = s.charged_layers;
   }
+  /// Nats per episode of the latest update in which one finished, with what was pending.
+  double latest() const { return latest_; }
   double pending_kl() const { return pending_kl_; }
   double pending_episodes() const { return pending_episodes_; }
 
  private:
   ConsolidationOptions options_;
   PriceControl control_;  // the cost is the KL per episode
-  double pending_kl_ = 0, pending_episodes_ = 0;
+  double pending_kl_ = 0, pending_episodes_ = 0, latest_ = 0;
   int64_t charged_layers_ = 0;
 };
 
@@ -69,9 +71,10 @@ std::vector<double> LayerPrices(const ConsolidationOptions& options, double alph
 
 /// One consolidation update: the teacher acted in the rollouts; the student replays them with its own memory and learns
 /// to agree while every layer, but for those within the budget, is charged its price times R times the mean span of its
-/// new memories.
+/// new memories; without `charges` memory is free.
 UpdateReport ConsolidationUpdate(const std::vector<Rollout>& rollouts, const ConsolidationOptions& options,
                                  double progress, ShardedPolicy& student, std::span<float> parameters,
-                                 Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories);
+                                 Optimizer& optimizer, MemoryPrice& price, StudentMemory& memories,
+                                 bool charges = true);
 
 }  // namespace lethe::agents

@@ -62,21 +62,15 @@ class Curriculum {
 
   /// Counts an episode; those begun at another value are left out.
   Window Add(double score, double begun_at) {
-    if (begun_at != progress_.value) return Window::kOpen;
+    const bool is_present = begun_at == progress_.value || (std::isnan(begun_at) && std::isnan(progress_.value));
+    if (!is_present) return Window::kOpen;  // NaN: there is no parameter
     progress_.sum += score;
     if (++progress_.count < options_.episodes) return Window::kOpen;
     progress_.last_mean = progress_.sum / static_cast<double>(progress_.count);
     progress_.sum = 0;
     progress_.count = 0;
-    const double before = progress_.value;
     const bool failed = progress_.last_mean < options_.threshold;
-    if (!failed) {
-      progress_.value = std::min(hardest_, std::max(before + 1, std::floor(before * options_.factor)));
-    } else if (progress_.last_mean < options_.retreat) {
-      progress_.value = std::min(before, std::max(options_.start, std::floor(before / options_.factor)));
-    }
-    if (progress_.value != before) progress_.last_mean = 0;
-    progress_.highest = std::max(progress_.highest, progress_.value);
+    if (options_.start > 0) Move(failed);
     return failed ? Window::kFailed : Window::kPassed;
   }
 
@@ -96,6 +90,17 @@ class Curriculum {
   void Restore(const Progress& progress) { progress_ = progress; }
 
  private:
+  void Move(bool failed) {
+    const double before = progress_.value;
+    if (!failed) {
+      progress_.value = std::min(hardest_, std::max(before + 1, std::floor(before * options_.factor)));
+    } else if (progress_.last_mean < options_.retreat) {
+      progress_.value = std::min(before, std::max(options_.start, std::floor(before / options_.factor)));
+    }
+    if (progress_.value != before) progress_.last_mean = 0;
+    progress_.highest = std::max(progress_.highest, progress_.value);
+  }
+
   CurriculumOptions options_;
   double hardest_;
   Progress progress_;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "agents/read_options.h"
+#include "agents/rollout.h"
 
 namespace lethe::agents {
 
@@ -27,6 +28,8 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("unroll_length", t.unroll_length, Range{1, 4096}, "steps of a rollout");
   v("max_policy_lag", t.max_policy_lag, Range{0, 64},
     "0: A2C, actors wait for new parameters; more: IMPALA, most updates between acting and learning");
+  v("queue_gigabytes", t.queue_gigabytes, Range{1e-6, 1e6},
+    "memory that the rollouts waiting for the learner may take; longer rollouts are refused");
   v("max_steps", t.max_steps, Range{0, kMany}, "environment steps of learning, each time");
   v("max_minutes", t.max_minutes, Range{0, 1e6},
     "checkpoint and exit after this time, whatever the phase; 0: no limit");
@@ -74,6 +77,8 @@ void VisitConsolidate(RunOptions& o, Options& v) {
   v("alpha_rate", c.price.alpha_rate, Range{0, 10}, "how fast the price follows the difference; 0: it stays");
   v("initial_span", c.initial_span, Range{0, 0.999999},
     "spans start again at this share of memory.span_limit and grow where the teacher needs them; 0: they go on");
+  v("sharpen", c.sharpen, Range{1, 100},
+    "at the start, spans above half the limit move towards it, shorter ones towards nothing; 1: they stay");
   v("span_rate", c.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
 }
 
@@ -144,8 +149,9 @@ void RunOptions::Visit(Options& v) {
             "optimiser of the student");
         s.Section(
             "curriculum", [this](Options& inner) { VisitCurriculum(consolidate.curriculum, inner); },
-            "harder levels as the student agrees; an episode's score is exp(-KL)");
-        s("stretch", consolidate.stretch, Any{}, "spans grow by the factor with every new level, the teacher's too, and where the student fails");
+            "harder levels as the student agrees; the score of an episode is exp(-KL), KL of those that end in the "
+            "same update");
+        s("stretch", consolidate.stretch, Any{}, "spans get longer by the curriculum's factor where the student fails");
       },
       "forget all that the solved task does not need");
   v.Section(
@@ -200,8 +206,29 @@ void RunOptions::Resolve() {
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();
   const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
+  const double waiting = static_cast<double>((train.max_policy_lag + 1) * train.actors);
+  const auto gigabytes = [&](int64_t unroll) {
+    return 1e-9 * waiting *
+           RolloutBytes(train.num_envs / train.actors, unroll, static_cast<int64_t>(spec.tokens.size()),
+                        spec.num_actions);
+  };
+  Require(
+      gigabytes(train.unroll_length) <= train.queue_gigabytes,
+      fmt::format("train.unroll_length: got {}: the {:.0f} rollouts that may wait for the learner would take {:.3g} "
+                  "GB, allowed: train.queue_gigabytes = {}; fewer steps, environments or less lag would fit",
+                  train.unroll_length, waiting, gigabytes(train.unroll_length), train.queue_gigabytes));
   CheckCurriculum(curriculum, spec, env.id, "env");
+  try {
+    if (consolidate.initial_span > 0) memory.options->Make()->RestartSpans(consolidate.initial_span);
+  } catch (const std::exception& error) {
+    throw std::invalid_argument(
+        fmt::format("consolidate.initial_span: got {}; {}", consolidate.initial_span, error.what()));
+  }
   CheckCurriculum(consolidate.curriculum, spec, env.id, "env", "consolidate.curriculum");
+  Require(consolidate.sharpen == 1 || memory.options->CanStretchSpans(),
+          fmt::format("consolidate.sharpen: got {}, allowed: 1, but for memory.core = expire_span with "
+                      "memory.span_scale = linear",
+                      consolidate.sharpen));
   Require(!consolidate.stretch || memory.options->CanStretchSpans(),
           "consolidate.stretch: got true, allowed: false, but for memory.core = expire_span with memory.span_scale = "
           "linear");

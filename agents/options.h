@@ -33,6 +33,7 @@ struct RunOptions {
 
   struct Train {
     int64_t num_envs = 64, actors = 2, learner_threads = 2, unroll_length = 32, max_policy_lag = 0;
+    double queue_gigabytes = 4;  ///< rollouts that wait for the learner may take so much
     int64_t max_steps = 10'000'000;
     double max_minutes = 0, target_score = 0;
     int64_t target_episodes = 1024;
@@ -51,9 +52,10 @@ struct RunOptions {
   struct Consolidate {
     int64_t max_steps = 0;
     double span_rate = 1;
-    double initial_span = 0;      ///< share of the limit at which spans start again; 0: they go on as they are
+    double initial_span = 0;       ///< share of the limit at which spans start again; 0: they go on as they are
+    double sharpen = 1;            ///< factor of the span predictors' arguments at the start, the teacher's too
     CurriculumOptions curriculum;  ///< by agreement with the teacher
-    bool stretch = false;          ///< spans grow with the curriculum parameter, and where the student fails
+    bool stretch = false;          ///< spans grow by the curriculum's factor where the student fails
     OptimizerOptions optimizer;
     ConsolidationOptions price;
   } consolidate;

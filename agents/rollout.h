@@ -54,4 +54,13 @@ struct Rollout {
   double seconds_envs = 0, seconds_acting = 0, seconds_waiting = 0;
 };
 
+/// What the arrays of one rollout take; memories, which are shared, not counted.
+inline double RolloutBytes(int64_t rows, int64_t unroll, int64_t tokens, int64_t num_actions) {
+  const double per_slot = static_cast<double>(tokens) + 2;  // seen, start, last
+  const double per_step =
+      3 + sizeof(float) + sizeof(float) * static_cast<double>(num_actions + 1);  // and what followed
+  return static_cast<double>(rows) *
+         (static_cast<double>(unroll + 1) * per_slot + static_cast<double>(unroll) * per_step);
+}
+
 }  // namespace lethe::agents

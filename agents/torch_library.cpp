@@ -1,5 +1,5 @@
-// Trained agents as torch.classes.lethe.*: built into liblethe_agent.so, which torch.classes.load_library loads. The
-// package's lethe.load wraps it; see docs/python.md.
+// Trained agents as torch.classes.lethe_agent.*: built into liblethe_agent.so, which torch.classes.load_library loads.
+// The package's lethe.load wraps it; see docs/python.md.
 
 #include <torch/custom_class.h>
 
@@ -96,8 +96,8 @@ class Agent : public torch::CustomClassHolder {
       throw std::invalid_argument(run + " is a run on a sequence task; allowed: one that trained an agent");
     loaded_->options = ReadRunOptions(document);
     loaded_->policy = std::make_unique<Policy>(MakePolicyOptions(*loaded_->options));
-    const configs::SafetensorsFile file =
-        checkpoint.empty() ? folder.NewestGoodCheckpoint([](const std::string&) {}) : configs::SafetensorsFile(checkpoint);
+    const configs::SafetensorsFile file = checkpoint.empty() ? folder.NewestGoodCheckpoint([](const std::string&) {})
+                                                             : configs::SafetensorsFile(checkpoint);
     FlatParameters parameters(*loaded_->policy);
     parameters.Write(LoadWeights(file, LayoutOf(parameters)));
   }

@@ -177,6 +177,10 @@ class Trainer::Impl {
 
   /// The present policy becomes the teacher; its student may have to find out anew what to remember.
   void BeginTeaching() {
+    if (options_.consolidate.sharpen != 1) {
+      policy_.core().SharpenSpans(options_.consolidate.sharpen);
+      state_.parameters = parameters_->Read();
+    }
     state_.teacher = state_.parameters;
     if (options_.consolidate.initial_span == 0) return;
     policy_.core().RestartSpans(options_.consolidate.initial_span);
@@ -193,7 +197,7 @@ class Trainer::Impl {
       throw;
     }
     StopActors();
-    if (actor_error_) std::rethrow_exception(actor_error_);
+    if (actor_error_) SaveAndRethrow(actor_error_);
     return reached_end;
   }
 
@@ -245,6 +249,21 @@ class Trainer::Impl {
   }
 
   bool OracleActs() const { return state_.phase == Phase::kClone; }
+
+  /// What was learnt before an actor failed is good, unless the network is what failed.
+  [[noreturn]] void SaveAndRethrow(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const memory::NotFinite&) {
+      throw;
+    } catch (...) {
+      try {
+        Checkpoint();
+      } catch (...) {  // the first error is the one to report
+      }
+      throw;
+    }
+  }
 
   /// Somebody else acts from now on. What the actors ran ahead is lost.
   void ChangeActors() {
@@ -337,7 +356,7 @@ class Trainer::Impl {
     sharded_->SetNoise(NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates)));
     if (state_.phase == Phase::kConsolidate) {
       report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters,
-                                    *optimizer_, price_, students_);
+                                    *optimizer_, price_, students_, !state_.best_student.failed);
     } else if (state_.phase == Phase::kClone) {
       report_ = CloningUpdate(rollouts, options_.clone.loss, options_.loss, progress, *sharded_, state_.parameters,
                               *optimizer_, students_);
@@ -352,7 +371,6 @@ class Trainer::Impl {
       state_.env_steps += r.env_steps;
       state_.phase_steps += r.env_steps;
       state_.actors[static_cast<size_t>(r.actor)] = r.end;
-      if (state_.phase == Phase::kConsolidate) AddAgreement(r.episodes);
       if (state_.phase != Phase::kLearn) continue;
       for (const Episode& e : r.episodes) {
         if (e.version < state_.phase_first_update) continue;  // somebody else, a teacher maybe, played in it
@@ -360,48 +378,43 @@ class Trainer::Impl {
         if (options_.curriculum.start > 0) curriculum_.Add(e.score, e.curriculum);
       }
     }
+    if (state_.phase == Phase::kConsolidate) AddAgreement(rollouts);
     interval_.Add(report_.living);
     ++state_.updates;
   }
 
-  /// How well the student agreed decides over the next level, and with it over how long spans have to be: a new level
-  /// needs longer ones, of the teacher too, and a level that the student does not master may need longer ones than it
-  /// has. Stretching multiplies, so it means much to what is kept for long, and little to what the price has brought
-  /// down.
-  void AddAgreement(const std::vector<Episode>& episodes) {
-    const double highest = student_curriculum_.highest();
+  /// How well the student agreed decides over the next level, and over whether its spans have to be longer.
+  void AddAgreement(const std::vector<Rollout>& rollouts) {
     state_.best_student.Add(report_.living.Mean());
     Curriculum::Window window = Curriculum::Window::kOpen;
-    for (const Episode& e : episodes) {
-      const auto now = student_curriculum_.Add(std::exp(-report_.kl_now), e.curriculum);
-      if (now != Curriculum::Window::kOpen) window = now;
+    for (const Rollout& r : rollouts) {
+      for (const Episode& e : r.episodes) {
+        if (e.version < state_.phase_first_update) continue;  // begun before the teacher
+        const auto now = student_curriculum_.Add(std::exp(-report_.kl_now), e.curriculum);
+        if (now != Curriculum::Window::kOpen) window = now;
+      }
     }
     if (window == Curriculum::Window::kOpen) return;
-    const bool failed = window == Curriculum::Window::kFailed;
-    const double growth = student_curriculum_.highest() / highest;
-    if (options_.consolidate.stretch && growth > 1) Stretch(growth, state_.teacher);
-    if (options_.consolidate.stretch && (failed || growth > 1))
-      Stretch(failed ? options_.consolidate.curriculum.factor : growth, state_.parameters);
-    EndStudentsWindow(failed);
-  }
-
-  /// A student that failed goes back to the best one there was.
-  void EndStudentsWindow(bool failed) {
-    BestStudent& best = state_.best_student;
     const double least = std::exp(-price_.Tolerance(PhaseProgress()));
     const bool agreed = student_curriculum_.at_hardest() && student_curriculum_.last_mean() >= least;
-    best.EndWindow(agreed, state_.parameters);
-    if (!failed || agreed || !best.exists()) return;
-    state_.parameters = best.parameters;
+    const bool failed = window == Curriculum::Window::kFailed && !agreed;
+    state_.best_student.EndWindow(agreed, failed, state_.parameters);
+    if (failed && options_.consolidate.stretch) Stretch();
+    if (failed && state_.best_student.exists()) ReturnToBest();
+  }
+
+  /// Gradients say nothing about a memory that is gone when it is needed, so what failed is tried again with longer
+  /// spans. Multiplied, what is kept for long grows much, and what the price has brought down hardly.
+  void Stretch() {
+    policy_.core().StretchSpans(options_.consolidate.curriculum.factor);
+    state_.parameters = parameters_->Read();
+  }
+
+  void ReturnToBest() {
+    state_.parameters = state_.best_student.parameters;
     parameters_->Write(state_.parameters);
     MakeOptimizer(state_.phase);
     student_curriculum_.JumpToEnd();
-  }
-
-  void Stretch(double factor, std::vector<float>& values) {
-    parameters_->Write(values);
-    policy_.core().StretchSpans(factor);
-    values = parameters_->Read();
   }
 
   bool PhaseEnds() const {

@@ -32,27 +32,27 @@ void SaveCheckpoint(const std::string& path, const TrainerState& s, const std::v
   }
   for (size_t i = 0; i < s.students.size(); ++i)
     if (s.students[i] != nullptr) views.Add(fmt::format("student{}.memory.", i), s.students[i]);
-  std::map<std::string, std::string> metadata = {{"phase", PhaseName(s.phase)},
-                                                 {"phase_number", std::to_string(s.phase_number)},
-                                                 {"env_steps", std::to_string(s.env_steps)},
-                                                 {"phase_first_update", std::to_string(s.phase_first_update)},
-                                                 {"phase_steps", std::to_string(s.phase_steps)},
-                                                 {"updates", std::to_string(s.updates)},
-                                                 {"seconds", NumberText(s.seconds)},
-                                                 {"optimizer_updates", std::to_string(s.optimizer_updates)},
-                                                 {"target.sum", NumberText(s.target.sum)},
-                                                 {"target.last_mean", NumberText(s.target.last_mean)},
-                                                 {"target.count", std::to_string(s.target.count)},
-                                                 {"alpha", NumberText(s.price.alpha)},
-                                                 {"kl", NumberText(s.price.kl)},
-                                                 {"pending_kl", NumberText(s.price.pending_kl)},
-                                                 {"pending_episodes", NumberText(s.price.pending_episodes)},
-                                                 {"best_student.living", NumberText(s.best_student.living)},
-                                                 {"best_student.window_living",
-                                                  NumberText(s.best_student.window_living)},
-                                                 {"best_student.window_updates",
-                                                  std::to_string(s.best_student.window_updates)},
-                                                 {"charged_layers", std::to_string(s.price.charged_layers)}};
+  std::map<std::string, std::string> metadata = {
+      {"phase", PhaseName(s.phase)},
+      {"phase_number", std::to_string(s.phase_number)},
+      {"env_steps", std::to_string(s.env_steps)},
+      {"phase_first_update", std::to_string(s.phase_first_update)},
+      {"phase_steps", std::to_string(s.phase_steps)},
+      {"updates", std::to_string(s.updates)},
+      {"seconds", NumberText(s.seconds)},
+      {"optimizer_updates", std::to_string(s.optimizer_updates)},
+      {"target.sum", NumberText(s.target.sum)},
+      {"target.last_mean", NumberText(s.target.last_mean)},
+      {"target.count", std::to_string(s.target.count)},
+      {"alpha", NumberText(s.price.alpha)},
+      {"kl", NumberText(s.price.kl)},
+      {"pending_kl", NumberText(s.price.pending_kl)},
+      {"pending_episodes", NumberText(s.price.pending_episodes)},
+      {"best_student.living", NumberText(s.best_student.living)},
+      {"best_student.window_living", NumberText(s.best_student.window_living)},
+      {"best_student.failed", s.best_student.failed ? "1" : "0"},
+      {"best_student.window_updates", std::to_string(s.best_student.window_updates)},
+      {"charged_layers", std::to_string(s.price.charged_layers)}};
   AddCurriculum("curriculum.", s.curriculum, metadata);
   AddCurriculum("student_curriculum.", s.student_curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
@@ -94,6 +94,7 @@ TrainerState LoadCheckpoint(const SafetensorsFile& file, const std::vector<Param
   s.best_student.living = ReadNumber(file, "best_student.living");
   s.best_student.window_living = ReadNumber(file, "best_student.window_living");
   s.best_student.window_updates = integer("best_student.window_updates");
+  s.best_student.failed = integer("best_student.failed") != 0;
   s.mean = ReadArray<float>(file, "optimizer.mean");
   s.square = ReadArray<float>(file, "optimizer.square");
   s.actors.resize(actors);

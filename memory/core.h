@@ -124,14 +124,18 @@ class Core : public torch::nn::Module {
   /// Every step predicts the same span again, this share of the limit: what was learnt about spans is lost.
   /// Errors: std::invalid_argument for a share that no predictor gives; std::logic_error for a core that predicts none.
   virtual void RestartSpans(double share_of_limit);
-  /// Spans far below the limit become `factor` > 0 times as long, and none longer than the limit. Errors: std::logic_error
-  /// for a core that cannot.
+  /// Spans far below the limit become `factor` > 0 times as long, and none longer than the limit. Errors:
+  /// std::logic_error for a core that cannot.
   virtual void StretchSpans(double factor);
+  /// Spans above half the limit move towards it and shorter ones towards nothing, the more the larger `factor` > 1 is:
+  /// whatever was kept long is kept as long as there is room. Errors: std::logic_error for a core that cannot.
+  virtual void SharpenSpans(double factor);
   /// Of a step in blocks of `block` with `living` memories per layer.
   virtual Flops CountFlops(int64_t block, double living) const = 0;
 };
 
 inline void Core::RestartSpans(double) { throw std::logic_error("memory: this core predicts no spans"); }
+inline void Core::SharpenSpans(double) { throw std::logic_error("memory: this core cannot sharpen spans"); }
 inline void Core::StretchSpans(double) { throw std::logic_error("memory: this core cannot stretch spans"); }
 
 }  // namespace lethe::memory

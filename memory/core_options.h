@@ -37,7 +37,7 @@ struct CoreOptions {
   virtual double Ramp() const { return 0; }
   /// Memories that no charge on spans gets rid of, once an episode is long enough.
   virtual double LeastMemories() const { return 0; }
-  /// Whether Core::StretchSpans works.
+  /// Whether Core::StretchSpans and SharpenSpans work.
   virtual bool CanStretchSpans() const { return false; }
 };
 

@@ -66,6 +66,15 @@ void ExpireSpan::StretchSpans(double factor) {
   for (const TransformerLayer& layer : layers()) torch::Tensor(layer.span_bias).add_(std::log(factor));
 }
 
+void ExpireSpan::SharpenSpans(double factor) {
+  if (options().LeastSpan() > 0) return Core::SharpenSpans(factor);
+  const torch::NoGradGuard no_grad;
+  for (const TransformerLayer& layer : layers()) {
+    torch::Tensor(layer.span).mul_(factor);
+    torch::Tensor(layer.span_bias).mul_(factor);
+  }
+}
+
 Tensor SharesOf(const Tensor& span, double limit, double least) {
   return least == 0 ? span / limit : (span / least).log() / std::log(limit / least);
 }

@@ -53,6 +53,8 @@ class ExpireSpan : public BankedTransformer {
   void RestartSpans(double share_of_limit) override;
   /// By the predictor's bias: far below the limit, a sigmoid is an exponential. Only on a linear scale.
   void StretchSpans(double factor) override;
+  /// By multiplying the sigmoid's argument. The same.
+  void SharpenSpans(double factor) override;
   /// span_bias with which all spans are this share of L. Errors: std::invalid_argument if no bias gives that span.
   double BiasOf(double share_of_limit) const;
 

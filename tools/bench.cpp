@@ -68,9 +68,10 @@ struct Benchmark {
 };
 
 const std::vector<Benchmark>& Benchmarks() {
-  static const std::vector<Benchmark> all = {{"envs", {"batch", "threads"}, BenchEnvs},
-                                             {"memory", {"batch", "threads", "core", "block", "published"}, BenchMemory},
-                                             {"train", {"living", "core"}, BenchTrain}};
+  static const std::vector<Benchmark> all = {
+      {"envs", {"batch", "threads"}, BenchEnvs},
+      {"memory", {"batch", "threads", "core", "block", "published"}, BenchMemory},
+      {"train", {"living", "core"}, BenchTrain}};
   return all;
 }
 

@@ -144,7 +144,9 @@ Plan ReadPlan(const CommandLine& line) {
     throw UserError(fmt::format("bench memory: rows of `{}` are `spans` only", plan.core.name));
   if (plan.published_alone) {
     if (!is_expire_span) throw UserError("bench memory: --published is expire_span's");
-    std::erase_if(plan.parts, [](const std::string& part) { return part != "spans" && part != "uneven"; });
+    const auto has_none = [](const std::string& part) { return part != "spans" && part != "uneven"; };
+    if (std::any_of(plan.parts.begin(), plan.parts.end(), has_none))
+      throw UserError("bench memory: --published has the rows `spans` and `uneven` only");
     if (plan.parts.empty()) plan.parts = {"spans", "uneven"};
   }
   if (plan.parts.empty()) plan.parts = is_expire_span ? Parts() : std::vector<std::string>{"spans"};
@@ -234,7 +236,8 @@ std::vector<Group> GroupsOf(const Plan& plan) {
   for (const double fraction : {0.1, 0.5, 1.0})
     if (plan.Has("spans"))
       groups.push_back(AgainstPublished("spans", SettingOf(plan, Even(plan, fraction)), plan.published_alone));
-  if (plan.Has("spans") && !plan.published_alone && HasTransformerXl()) groups.back().rows.push_back(TransformerXlRow("spans", plan));
+  if (plan.Has("spans") && !plan.published_alone && HasTransformerXl())
+    groups.back().rows.push_back(TransformerXlRow("spans", plan));
   if (plan.Has("uneven")) {
     std::vector<double> fractions = Even(plan, 0.1);
     fractions[0] = 1;
@@ -315,14 +318,15 @@ std::vector<nlohmann::json> RunPublishedAlone(const std::string& part, const Pla
                              LastLine(outcome.printed));
   std::vector<nlohmann::json> lines;
   std::istringstream printed(outcome.printed);
-  for (std::string line; std::getline(printed, line);) lines.push_back(nlohmann::json::parse(line));
+  for (std::string line; std::getline(printed, line);)
+    if (line.starts_with("{")) lines.push_back(nlohmann::json::parse(line));  // the rest are warnings
   return lines;
 }
 
 Figures FiguresOf(const nlohmann::json& line) {
-  return {line.at("chars_per_cpu_s"), line.at("fraction_of_limit"), line.at("living_memories"),
-          line.at("flops_per_char"),  line.at("matrix_gflops"),     line.at("saved_bytes"),
-          line.at("resident_bytes"),  line.at("updates")};
+  return {
+      line.at("chars_per_cpu_s"), line.at("fraction_of_limit"), line.at("living_memories"), line.at("flops_per_char"),
+      line.at("matrix_gflops"),   line.at("saved_bytes"),       line.at("resident_bytes"),  line.at("updates")};
 }
 
 /// How much faster than another row of its group: pair by pair where both were measured in turn.
@@ -442,8 +446,8 @@ int BenchMemory(const CommandLine& line) {
   for (Group& group : groups) {
     const std::string part = group.rows[0].name;
     if (group.ratio_to == "published" && !plan.published_alone && measured_alone.insert(part).second)
-      for (const auto& line : RunPublishedAlone(part, plan))
-        published[KeyOf(line.at("row"), line.at("span_fraction"))] = FiguresOf(line);
+      for (const nlohmann::json& row : RunPublishedAlone(part, plan))
+        published[KeyOf(row.at("row"), row.at("span_fraction"))] = FiguresOf(row);
     if (!StopSignals::Requested()) RunGroup(std::move(group), plan, published, json);
     if (StopSignals::Requested()) return 128 + StopSignals::Received();
   }

@@ -28,8 +28,8 @@ Single options are changed behind the file: `train.max_steps=1e6 seed=2`; `lethe
 
 Ctrl-C or SIGTERM stops after the present update with a checkpoint. --resume goes on from there, as if nothing
 had happened: with the same build, processor and threads, and max_policy_lag 0 on the CPU, bit for bit. The run
-then keeps the options of its config.yaml; only train.max_steps, train.max_minutes, train.target_score, clone.max_steps,
-consolidate.max_steps, consolidate.budget, device and log.* may be changed. A finished run is made longer by the
+then keeps the options of its config.yaml; only train.max_steps, train.max_minutes, train.target_score,
+train.queue_gigabytes, clone.max_steps, consolidate.max_steps, consolidate.budget, device and log.* may be changed. A finished run is made longer by the
 max_steps of its last phase.
 
 Examples:
@@ -37,8 +37,9 @@ Examples:
   lethe train configs/corridor.yaml seed=2 --run-dir runs/corridor_2
   lethe train --resume --run-dir runs/corridor train.max_steps=8e6)";
 
-const std::vector<std::string> kMayChange = {"train.max_steps", "train.max_minutes",     "train.target_score",
-                                             "clone.max_steps", "consolidate.max_steps", "consolidate.budget"};
+const std::vector<std::string> kMayChange = {"train.max_steps",       "train.max_minutes", "train.target_score",
+                                             "train.queue_gigabytes", "clone.max_steps",   "consolidate.max_steps",
+                                             "consolidate.budget"};
 
 /// Training of an agent.
 class TrainSession : public RunSession {

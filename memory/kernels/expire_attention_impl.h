@@ -133,7 +133,7 @@ template <class S, int V>
 inline void ForwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
                         Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
-  LoadTile(a, row, head, tile, w);
+  LoadTile(a, row, head, tile, false, w);
   for (int64_t panel = 0; panel < w.panels; ++panel) {
     FillMasks(a, row, head, tile, panel, w);
     Scores(a, tile, panel, w, w.scores, kPanel<T, V>);
@@ -155,7 +155,7 @@ inline void WriteWeights(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
     MakeTile<T, V>(w.plan, n, a.queries, tile);
-    LoadTile(a, row, head, tile, w);
+    LoadTile(a, row, head, tile, false, w);
     for (int64_t panel = 0; panel < w.panels; ++panel) {
       FillMasks(a, row, head, tile, panel, w);
       Scores(a, tile, panel, w, w.scores, kPanel<T, V>);
@@ -312,7 +312,7 @@ inline void BackwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
                          Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   double ramp[kTileKeys] = {};
-  LoadTile(a, row, head, tile, w);
+  LoadTile(a, row, head, tile, true, w);
   for (int64_t panel = 0; panel < w.panels; ++panel) BackwardPanel(a, row, head, tile, panel, w, ramp);
   for (int64_t g = 0; g < tile.groups; ++g) {
     const int64_t from = tile.group[g].first * kPanel<T, V>, queries = tile.group[g].end * kPanel<T, V> - from,

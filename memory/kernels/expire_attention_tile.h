@@ -8,8 +8,8 @@
 //       group = kGroup keys, the smallest unit that is computed or skipped
 //   tile  = kTileKeys keys, whose keys and values lie copied and converted in scratch
 //
-// Where the processor multiplies pairs of bfloat16 (kHasPairs), products over head dimensions, that is scores and dL/dp,
-// take numbers as they are stored: the same products, half the instructions.
+// Where the processor multiplies pairs of bfloat16 (kHasPairs), products over head dimensions, that is scores and
+// dL/dp, take numbers as they are stored: the same products, half the instructions.
 
 #include "memory/kernels/expire_attention_plan.h"
 #include "memory/kernels/pair_product.h"
@@ -21,6 +21,7 @@ inline constexpr int64_t kPanel = V* kLanes<T>;
 inline constexpr int64_t kGroup = 8;
 inline constexpr int64_t kTileKeys = 64;
 inline constexpr int64_t kTileGroups = kTileKeys / kGroup;
+static_assert(kGroup % kTileRows == 0 || kTileRows == 3, "products of pairs come in whole tiles");
 
 inline int64_t Min(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t MaxOf(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -51,9 +52,9 @@ struct Work {
   T *near, *grad_near;                    // [panels, positions + kPanel, kPanel]
 
   // If kHasPairs: two head dimensions each.
-  Pair *k_pairs, *v_pairs;                // [kTileKeys, dims / 2]
-  Pair *q_pairs, *grad_out_pairs;         // [panels, dims / 2, kPanel]
-  Pair* position_pairs;                   // [positions to a multiple of 8, dims / 2]
+  Pair *k_pairs, *v_pairs;         // [kTileKeys, dims / 2]
+  Pair *q_pairs, *grad_out_pairs;  // [panels, dims / 2, kPanel]
+  Pair* position_pairs;            // [positions + kTileRows, dims / 2], the rest zeros
 };
 
 template <class T, int V>
@@ -74,7 +75,7 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   w.plan.keys = arena.Take<Key>(longest + kGroup);
   w.plan.episode_end = arena.Take<int64_t>(a.block_keys);
   take(kTileKeys * w.dims, w.k, w.v);
-  take(queries * w.dims, w.q_panels);
+  if (!kHasPairs<S>) take(queries * w.dims, w.q_panels);
   take(kTileKeys * w.line, w.scores);
   const int64_t row_mask = (longest + kGroup) * queries;
   w.keeps_masks = row_mask <= kMostKeptMasks;
@@ -85,8 +86,9 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   take(near, w.near);
   const auto take_pairs = [&arena](int64_t n, auto&... arrays) { ((arrays = arena.Take<Pair>(n)), ...); };
   if constexpr (kHasPairs<S>) {
-    take_pairs(kTileKeys * PairsOf(w), w.k_pairs, w.v_pairs);
-    take_pairs(queries * PairsOf(w), w.q_pairs, w.grad_out_pairs);
+    take_pairs(kTileKeys * PairsOf(w), w.k_pairs);
+    take_pairs(queries * PairsOf(w), w.q_pairs);
+    if (is_backward) take_pairs(kTileKeys * PairsOf(w), w.v_pairs), take_pairs(queries * PairsOf(w), w.grad_out_pairs);
     take_pairs((a.positions + kTileRows) * PairsOf(w), w.position_pairs);
   }
   if (!is_backward) {
@@ -95,7 +97,8 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   }
   take(queries, w.delta);
   take(kTileKeys * w.dims, w.grad_k, w.grad_v);
-  take(queries * w.dims, w.grad_out_panels, w.grad_q_panels, w.q_rows, w.grad_out_rows);
+  if (!kHasPairs<S>) take(queries * w.dims, w.grad_out_panels);
+  take(queries * w.dims, w.grad_q_panels, w.q_rows, w.grad_out_rows);
   take(kTileKeys * w.line, w.grad_scores);
   take(a.positions * w.dims, w.grad_position_rows);
   take(near, w.grad_near);
@@ -171,10 +174,10 @@ inline void ForRuns(const Tile& tile, int64_t panel, F use) {
   }
 }
 
-/// Copies one head of the tile's keys and values. With pairs, forward takes keys in pairs and values as numbers,
-/// backward both keys and values in pairs.
+/// Copies one head of the tile's keys and values: with pairs, forward takes values as numbers, backward keys, and
+/// whatever meets head dimensions is in pairs.
 template <class S, int V>
-inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile,
+inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, bool is_backward,
                      Work<ComputeType<S>, V>& w) {
   const int64_t offset = head * a.head_dim;
   for (int64_t i = 0; i < tile.groups * kGroup; ++i) {
@@ -182,11 +185,11 @@ inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
     const int64_t index = w.plan.keys[n].index, step = row * a.kv_row_stride - (index + 1) * a.kv_stride;
     const S* k = (index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step) + offset;
     const S* v = (index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step) + offset;
-    ReadRow(k, dims, w.dims, w.k + i * w.dims);
-    ReadRow(v, dims, w.dims, w.v + i * w.dims);
+    if (!kHasPairs<S> || is_backward) ReadRow(k, dims, w.dims, w.k + i * w.dims);
+    if (!kHasPairs<S> || !is_backward) ReadRow(v, dims, w.dims, w.v + i * w.dims);
     if constexpr (kHasPairs<S>) {
       ReadPairs(k, dims, w.dims, w.k_pairs + i * PairsOf(w));
-      ReadPairs(v, dims, w.dims, w.v_pairs + i * PairsOf(w));
+      if (is_backward) ReadPairs(v, dims, w.dims, w.v_pairs + i * PairsOf(w));
     }
   }
 }

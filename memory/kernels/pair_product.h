@@ -1,7 +1,8 @@
 #pragma once
 
-// Products of bfloat16 numbers in pairs, two multiply-adds a lane: exact products, sums in float. Only in the build for
-// processors that have the instruction; kHasPairs says so. Like simd.h, compiled once per machine.
+// Products of bfloat16 numbers in pairs, two multiply-adds a lane: exact products, sums in float, denormals as zero.
+// Only in the build for processors that have the instruction; kHasPairs says so. Like simd.h, compiled once per
+// machine.
 
 #include "memory/kernels/simd.h"
 #ifdef __AVX512BF16__
@@ -32,8 +33,7 @@ inline void PairTile(int64_t pairs, const Pair* a, int64_t lda, const Pair* b, i
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
-      for (int v = 0; v < Vecs; ++v)
-        sum[i][v] = AddPairs(sum[i][v], a[i * lda + k], b + k * ldb + v * kLanes<float>);
+      for (int v = 0; v < Vecs; ++v) sum[i][v] = AddPairs(sum[i][v], a[i * lda + k], b + k * ldb + v * kLanes<float>);
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
@@ -43,8 +43,9 @@ inline void PairTile(int64_t pairs, const Pair* a, int64_t lda, const Pair* b, i
     }
 }
 
-/// C[rows, cols] = scale A[rows, 2 pairs] B[2 pairs, cols], added to C if `accumulate`. Rows are a multiple of 8. A
-/// holds pairs of a row, B pairs of a column: b[k * ldb + j] are elements (2 k, j) and (2 k + 1, j).
+/// C[rows, cols] = scale A[rows, 2 pairs] B[2 pairs, cols], added to C if `accumulate`. Rows are rounded up to a
+/// multiple of 8, for which A and C need room. A holds pairs of a row, B pairs of a column: b[k * ldb + j] are elements
+/// (2 k, j) and (2 k + 1, j).
 template <int Vecs>
 inline void PairProduct(int64_t rows, int64_t pairs, const Pair* a, int64_t lda, const Pair* b, int64_t ldb,
                         float scale, float* c, int64_t ldc, bool accumulate) {

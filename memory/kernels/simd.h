@@ -2,16 +2,16 @@
 
 // Vectors, exp and a small matrix product for the kernels of this folder.
 //
-// Included only by *_avx512.cpp, *_avx2.cpp and *_baseline.cpp, which are compiled for different machines. Each sets
-// LETHE_ISA, the namespace of everything here: two builds of one template must never share a name, or the linker
-// would keep whichever it saw first. For the same reason nothing here uses the standard library.
+// Included only by *_avx512bf16.cpp, *_avx512.cpp, *_avx2.cpp and *_baseline.cpp, which are compiled for different
+// machines. Each sets LETHE_ISA, the namespace of everything here: two builds of one template must never share a name,
+// or the linker would keep whichever it saw first. For the same reason nothing here uses the standard library.
 
 #include <cstdint>
 
 #include "memory/kernels/expire_attention.h"
 
 #ifndef LETHE_ISA
-#error "define LETHE_ISA (avx512, avx2 or baseline) before including a kernel header"
+#error "define LETHE_ISA (avx512bf16, avx512, avx2 or baseline) before including a kernel header"
 #endif
 
 namespace lethe::memory::LETHE_ISA {

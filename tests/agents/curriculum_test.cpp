@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 namespace lethe::agents {
@@ -51,6 +52,28 @@ TEST(Curriculum, RemembersTheHighestValue) {
   Curriculum restored(options, 12);
   restored.Restore(curriculum.progress());
   EXPECT_EQ(restored.highest(), 6);
+}
+
+TEST(Curriculum, WithoutAStartItJudgesButDoesNotMove) {
+  for (const double hardest : {12.0, std::numeric_limits<double>::quiet_NaN()}) {
+    Curriculum curriculum({.start = 0, .threshold = 0.9, .retreat = 0.6, .episodes = 2}, hardest);
+    curriculum.Add(0, hardest);
+    EXPECT_EQ(curriculum.Add(0, hardest), Curriculum::Window::kFailed);
+    curriculum.Add(1, hardest);
+    EXPECT_EQ(curriculum.Add(1, hardest), Curriculum::Window::kPassed);
+    EXPECT_EQ(curriculum.last_mean(), 1);
+    EXPECT_TRUE(curriculum.at_hardest());
+    EXPECT_EQ(std::isnan(curriculum.value()), std::isnan(hardest));
+  }
+}
+
+TEST(Curriculum, JumpsToItsEndAndForgetsTheOpenWindow) {
+  Curriculum curriculum(kOptions, 12);
+  curriculum.Add(1, 4);
+  curriculum.JumpToEnd();
+  EXPECT_EQ(curriculum.value(), 12);
+  EXPECT_EQ(curriculum.highest(), 12);
+  EXPECT_EQ(curriculum.progress().count, 0);
 }
 
 TEST(Curriculum, GrowsByOneAtLeast) {

@@ -62,6 +62,16 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
       {{"curriculum.start=2"}, "curriculum.start: got 2"},
       {{"curriculum.start=20", "curriculum.end=10"},
        "curriculum.end: got 10, allowed 0 or 20..200 (curriculum.start to env.length_max)"},
+      {{"train.unroll_length=4096", "train.num_envs=4096", "train.max_policy_lag=9", "train.actors=2"},
+       "train.unroll_length: got 4096: the 20 rollouts that may wait for the learner would take 7.89 GB, allowed: "
+       "train.queue_gigabytes = 4"},
+      {{"consolidate.initial_span=0.01", "memory.span_scale=logarithmic", "consolidate.max_steps=5"},
+       "consolidate.initial_span: got 0.01; memory: no predictor gives spans of 2.56 steps; allowed: more than 8, less "
+       "than 256"},
+      {{"consolidate.initial_span=0.01", "memory.core=gru"},
+       "consolidate.initial_span: got 0.01; memory: this core predicts no spans"},
+      {{"consolidate.sharpen=2", "memory.span_scale=logarithmic"},
+       "consolidate.sharpen: got 2, allowed: 1, but for memory.core = expire_span"},
       {{"consolidate.alpha_start=1e-6", "consolidate.alpha_min=1e-5"},
        "consolidate.alpha_start: got 1e-06, allowed: at least consolidate.alpha_min = 1e-05"},
       {{"consolidate.curriculum.start=500"}, "consolidate.curriculum.start: got 500, allowed 0 or 3..200"},

@@ -293,8 +293,7 @@ TEST(ExpireSpan, SpansStartAgainWhereTheyAreTold) {
   ExpireSpan core = RandomMemory(SmallOptions(), 31, torch::kDouble);
   const Tensor query = core.layers()[0].query.clone();
   core.RestartSpans(0.25);
-  const BlockOutput out =
-      core.Forward(torch::randn({2, 5, core.dim()}, torch::kDouble), NoStarts(2, 5), core.Start(2));
+  const BlockOutput out = core.Forward(torch::randn({2, 5, core.dim()}, torch::kDouble), NoStarts(2, 5), core.Start(2));
   for (const Tensor& span : out.spans)
     EXPECT_LT((span - 0.25 * core.options().span_limit).abs().max().item<double>(), 1e-9);
   EXPECT_TRUE(torch::equal(core.layers()[0].query, query));
@@ -320,12 +319,27 @@ TEST(ExpireSpan, StretchingMultipliesSpansFarBelowTheLimit) {
   EXPECT_LE(longest.spans[0].max().item<double>(), options.span_limit);
 }
 
+TEST(ExpireSpan, SharpeningSendsSpansToTheLimitOrToNothing) {
+  ExpireSpan core = RandomMemory(SmallOptions(), 33, torch::kDouble);
+  const double limit = core.options().span_limit;
+  const Tensor x = torch::randn({2, 40, core.dim()}, torch::kDouble);
+  const Tensor before = core.Forward(x, NoStarts(2, 40), core.Start(2)).spans[0];
+  core.SharpenSpans(3);
+  const Tensor after = core.Forward(x, NoStarts(2, 40), core.Start(2)).spans[0];
+  const auto argument = [limit](const Tensor& span) { return (span / (limit - span)).log(); };
+  EXPECT_LT((argument(after) - 3 * argument(before)).abs().max().item<double>(), 1e-6);
+  const Tensor is_long = before > limit / 2;
+  EXPECT_TRUE((after.masked_select(is_long) > before.masked_select(is_long)).all().item<bool>());
+  EXPECT_TRUE((after.masked_select(~is_long) < before.masked_select(~is_long)).all().item<bool>());
+}
+
 TEST(ExpireSpan, OnALogarithmicScaleNothingStretches) {
   ExpireSpanOptions options;
   options.span_scale = "logarithmic";
   ExpireSpan core(options);
   EXPECT_FALSE(options.CanStretchSpans());
   EXPECT_THROW(core.StretchSpans(2), std::logic_error);
+  EXPECT_THROW(core.SharpenSpans(2), std::logic_error);
 }
 
 TEST(ExpireSpan, OnALogarithmicScaleTheSigmoidsArgumentMultipliesSpans) {

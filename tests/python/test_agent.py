@@ -19,8 +19,8 @@ def train(folder, *options):
     small = ["env.length_max=6", "train.unroll_length=8", "log.eval_episodes=0"]
     config = folder.parent / "small.yaml"
     config.write_text("env:\n  id: Corridor-v0\n")
-    done = subprocess.run([os.environ["LETHE_PROGRAM"], "train", config, "--quiet", "--run-dir", folder, *small, *options],
-                          capture_output=True, text=True)
+    command = [os.environ["LETHE_PROGRAM"], "train", config, "--quiet", "--run-dir", folder, *small, *options]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -81,7 +81,8 @@ def test_a_clone_goes_its_own_way(agent):
 
 def test_an_episode_start_forgets(agent):
     rng = np.random.default_rng(0)
-    draw = lambda: rng.integers(0, np.minimum(agent.vocabularies, 256), (4, len(agent.vocabularies))).astype(np.uint8)
+    shape, limits = (4, len(agent.vocabularies)), np.minimum(agent.vocabularies, 256)
+    draw = lambda: rng.integers(0, limits, shape).astype(np.uint8)
     used = agent.initial_state(4)
     for _ in range(13):
         agent.act(draw(), used)
@@ -118,21 +119,30 @@ def test_a_memory_without_spans(beginner):
 
 def test_the_snippet_of_the_manual(run, capsys):
     text = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
-    [code] = [code for code in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "lethe.load(" in code]
+    snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    [code] = [code for code in snippets if "lethe.load(" in code]
     exec(code.replace("runs/corridor", str(run)).replace("1000", "20"), {"lethe": lethe})
     assert capsys.readouterr().out.count("tensor") == 2
 
 
 @pytest.mark.parametrize("call, message", [
     (lambda agent, seen: agent.initial_state(0), "n is 0; allowed: at least 1"),
-    (lambda agent, seen: agent.act(seen[:1], agent.initial_state(2)), r"observations have shape \(1, 18\); allowed: \(2, 18\)"),
-    (lambda agent, seen: agent.act(seen.astype(np.int64), agent.initial_state(2)), "observations are torch.int64; allowed"),
-    (lambda agent, seen: agent.act(seen + 200, agent.initial_state(2)), "token 0 of an observation is 200; allowed: 0..13"),
-    (lambda agent, seen: agent.act(seen, agent.initial_state(2), [1]), r"episode_start has shape \(1,\); allowed: \(2,\)"),
+    (lambda agent, seen: agent.act(seen[:1], agent.initial_state(2)), r"have shape \(1, 18\); allowed: \(2, 18\)"),
+    (lambda agent, seen: agent.act(seen.astype(np.int64), agent.initial_state(2)), "are torch.int64; allowed"),
+    (lambda agent, seen: agent.act(seen + 200, agent.initial_state(2)), "token 0 of an observation is 200; allowed"),
+    (lambda agent, seen: agent.act(seen, agent.initial_state(2), [1]), r"has shape \(1,\); allowed: \(2,\)"),
 ])
 def test_bad_input_is_refused(agent, call, message):
     with pytest.raises(ValueError, match=message):
         call(agent, np.zeros((2, len(agent.vocabularies)), np.uint8))
+
+
+def test_loading_leaves_the_generator_alone(run):
+    torch.manual_seed(3)
+    first = torch.rand(1)
+    torch.manual_seed(3)
+    lethe.load(run)
+    assert torch.rand(1) == first
 
 
 def test_a_folder_that_is_no_run(run, tmp_path):

@@ -52,6 +52,18 @@ TEST(BenchMemory, TellsSpeedSavedBytesAndShareOfTheLimit) {
   EXPECT_EQ(rows[5]["resident_bytes"], 2 * 37 * (16 * 4 + 8));
 }
 
+TEST(BenchMemory, MeasuresThePublishedAlgorithmAlone) {
+  const auto rows = Rows({"spans", "--published", "memory.span_limit=64", "memory.ramp=6"});
+  ASSERT_EQ(rows.size(), 3u);
+  for (const Json& row : rows) {
+    EXPECT_EQ(row["core"], "published");
+    EXPECT_EQ(row["keeps_freed_memory"], false);
+  }
+  const auto refused = RunLethe(".", {"bench", "memory", "long", "--published"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, testing::HasSubstr("--published has the rows `spans` and `uneven` only"));
+}
+
 TEST(BenchMemory, MeasuresUnevenRowsAndLongLimitsWithTheSameMemories) {
   const auto rows = Rows({"uneven", "long", "memory.span_limit=200", "memory.ramp=6"});
   ASSERT_EQ(rows.size(), 5u);

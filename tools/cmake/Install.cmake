@@ -1,5 +1,6 @@
-# cmake --install build/release --prefix DIR: the program, its CUDA kernels where built, operators and trained agents for Python's torch, configs, plots, what plug-ins
-# are built with, licence. A build of the environments alone installs what plug-ins are built with, and the licence.
+# cmake --install build/release --prefix DIR: the program, its CUDA kernels where built, operators and trained agents
+# for Python's torch, configs, plots, what plug-ins are built with, licence. A build of the environments alone installs
+# what plug-ins are built with, and the licence.
 include(CMakePackageConfigHelpers)
 
 # LibTorch stays where it is: the installed program keeps the run path to it.

@@ -1,5 +1,6 @@
 # Kernels are built once per vector width and chosen at run time: <op>_baseline.cpp for any processor, <op>_avx2.cpp
-# and <op>_avx512.cpp for x86-64 (LETHE_X86 is defined there), <op>_avx512bf16.cpp where bfloat16 has instructions. Their flags differ, so they share no precompiled header.
+# and <op>_avx512.cpp for x86-64 (LETHE_X86 is defined there), <op>_avx512bf16.cpp where bfloat16 has
+# instructions. Their flags differ, so they share no precompiled header.
 function(lethe_build_kernels target)
   lethe_kernel_flags(baseline)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

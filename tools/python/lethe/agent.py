@@ -37,6 +37,8 @@ def _load_library(run: Path) -> None:
     if _loaded:
         return
     path = _library(run)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such library")
     try:
         torch.classes.load_library(str(path))
     except OSError as error:
@@ -45,7 +47,10 @@ def _load_library(run: Path) -> None:
 
 
 class State:
-    """What n rows remember. An agent's act moves it on; clone() keeps what it is now."""
+    """What n rows remember. An agent's act moves it on; clone() keeps what it is now.
+
+    Before the first step spans and living are empty.
+    """
 
     def __init__(self, native, logits=None, values=None):
         self._native = native
@@ -128,8 +133,8 @@ def load(run: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None 
     """The agent of a run folder, with the newest good checkpoint or a given one.
 
     plugins: libraries with environments, if it was trained on one of theirs. FileNotFoundError where there is no such
-    folder or no liblethe_agent.so; ValueError with the reason where the folder is no agent's run or its weights do not
-    fit.
+    folder or no liblethe_agent.so, ImportError where it does not go with the torch that is installed; ValueError with
+    the reason where the folder is no agent's run or its weights do not fit.
     """
     folder = Path(run)
     if not folder.is_dir():
@@ -137,7 +142,8 @@ def load(run: str | os.PathLike[str], checkpoint: str | os.PathLike[str] | None 
     _load_library(folder)
     paths = [os.fspath(plugin) for plugin in plugins]
     try:
-        native = torch.classes.lethe_agent.Agent(str(folder), os.fspath(checkpoint or ""), paths)
+        with torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
+            native = torch.classes.lethe_agent.Agent(str(folder), os.fspath(checkpoint or ""), paths)
     except RuntimeError as error:
         raise ValueError(str(error).splitlines()[0]) from None
     return Agent(native)
