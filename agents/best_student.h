@@ -12,7 +12,7 @@ struct BestStudent {
   double living = 0;              ///< living memories per layer, mean over the window
   double window_living = 0;       ///< of the open window, summed over its updates
   int64_t window_updates = 0;
-  bool failed = false;  ///< in the latest whole window; memory is free until the student does better
+  bool failed = false;  ///< in the latest whole window
 
   bool exists() const { return !parameters.empty(); }
 

@@ -151,7 +151,9 @@ void RunOptions::Visit(Options& v) {
             "curriculum", [this](Options& inner) { VisitCurriculum(consolidate.curriculum, inner); },
             "harder levels as the student agrees; the score of an episode is exp(-KL), KL of those that end in the "
             "same update");
-        s("stretch", consolidate.stretch, Any{}, "spans get longer by the curriculum's factor where the student fails");
+        s("stretch", consolidate.stretch, Any{},
+          "a student that fails pays nothing until it does better, and its spans get longer by the curriculum's "
+          "factor");
       },
       "forget all that the solved task does not need");
   v.Section(

@@ -55,7 +55,7 @@ struct RunOptions {
     double initial_span = 0;       ///< share of the limit at which spans start again; 0: they go on as they are
     double sharpen = 1;            ///< factor of the span predictors' arguments at the start, the teacher's too
     CurriculumOptions curriculum;  ///< by agreement with the teacher
-    bool stretch = false;          ///< spans grow by the curriculum's factor where the student fails
+    bool stretch = false;          ///< a student that fails remembers longer, for nothing
     OptimizerOptions optimizer;
     ConsolidationOptions price;
   } consolidate;

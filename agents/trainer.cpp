@@ -347,6 +347,9 @@ class Trainer::Impl {
     return true;
   }
 
+  /// With `stretch`, a student that fails has memory for nothing until it does better.
+  bool StudentPays() const { return !(options_.consolidate.stretch && state_.best_student.failed); }
+
   double PhaseProgress() const {
     return static_cast<double>(state_.phase_steps) / static_cast<double>(std::max<int64_t>(PhaseMaxSteps(), 1));
   }
@@ -356,7 +359,7 @@ class Trainer::Impl {
     sharded_->SetNoise(NoiseSeed(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.updates)));
     if (state_.phase == Phase::kConsolidate) {
       report_ = ConsolidationUpdate(rollouts, options_.consolidate.price, progress, *sharded_, state_.parameters,
-                                    *optimizer_, price_, students_, !state_.best_student.failed);
+                                    *optimizer_, price_, students_, StudentPays());
     } else if (state_.phase == Phase::kClone) {
       report_ = CloningUpdate(rollouts, options_.clone.loss, options_.loss, progress, *sharded_, state_.parameters,
                               *optimizer_, students_);
