@@ -29,8 +29,8 @@ Single options are changed behind the file: `train.max_steps=1e6 seed=2`; `lethe
 Ctrl-C or SIGTERM stops after the present update with a checkpoint. --resume goes on from there, as if nothing
 had happened: with the same build, processor and threads, and max_policy_lag 0 on the CPU, bit for bit. The run
 then keeps the options of its config.yaml; only train.max_steps, train.max_minutes, train.target_score,
-train.queue_gigabytes, clone.max_steps, consolidate.max_steps, consolidate.budget, device and log.* may be changed. A finished run is made longer by the
-max_steps of its last phase.
+train.queue_gigabytes, clone.max_steps, consolidate.max_steps, consolidate.budget, device and log.* may be changed.
+A finished run is made longer by the max_steps of its last phase.
 
 Examples:
   lethe train configs/corridor.yaml
