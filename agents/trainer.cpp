@@ -402,8 +402,12 @@ class Trainer::Impl {
     const bool agreed = student_curriculum_.at_hardest() && student_curriculum_.last_mean() >= least;
     const bool failed = window == Curriculum::Window::kFailed && !agreed;
     state_.best_student.EndWindow(agreed, failed, state_.parameters);
-    if (failed && options_.consolidate.stretch) Stretch();
-    if (failed && state_.best_student.exists()) ReturnToBest();
+    if (!failed) return;
+    if (state_.best_student.exists()) {
+      ReturnToBest();
+    } else if (options_.consolidate.stretch) {
+      Stretch();
+    }
   }
 
   /// Gradients say nothing about a memory that is gone when it is needed, so what failed is tried again with longer

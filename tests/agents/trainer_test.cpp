@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <stdexcept>
 
@@ -78,58 +79,49 @@ TEST(DeterminismTrainer, AnotherSeedIsAnotherRun) {
   EXPECT_NE(TrainedParameters(*one), TrainedParameters(*two));
 }
 
-/// Trains through, writing a checkpoint in the middle of `phase`; then goes on from the file with a new trainer.
-void ExpectResumeIsExact(Phase phase) {
+/// Trains through, writing the first checkpoint that is picked; then goes on from the file with a new trainer.
+void ExpectResumeIsExact(const RunOptions& run, const std::function<bool(const TrainerState&)>& picks) {
   const tests::TemporaryFolder folder;
-  const std::string path = folder / "middle.safetensors";
-  const auto run = MakeTinyRun(AllPhases());
-  const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
-  int64_t saved_at = 0;
+  const std::string path = folder / "picked.safetensors";
+  const std::vector<ParameterLayout> layout = Trainer(run, {}).layout();
+  int64_t saved_at = -1;
   TrainerHooks hooks;
   hooks.checkpoint = [&](const TrainerState& state) {
-    if (saved_at > 0 || state.phase != phase || state.phase_steps < 1000) return;
+    if (saved_at >= 0 || !picks(state)) return;
     saved_at = state.env_steps;
     SaveCheckpoint(path, state, layout);
   };
-  Trainer whole(*run, hooks);
+  Trainer whole(run, hooks);
   EXPECT_TRUE(whole.Train());
-  ASSERT_GT(saved_at, 0);
+  ASSERT_GE(saved_at, 0);
   ASSERT_LT(saved_at, whole.state().env_steps);
 
-  Trainer resumed(*run, {});
+  Trainer resumed(run, {});
   resumed.Restore(LoadCheckpoint(configs::SafetensorsFile(path), layout, resumed.core(), whole.state().actors.size()));
   EXPECT_EQ(resumed.state().env_steps, saved_at);
   EXPECT_TRUE(resumed.Train());
   ExpectSameEnd(resumed.state(), whole.state());
 }
 
-TEST(DeterminismTrainer, ResumeInCloningIsExact) { ExpectResumeIsExact(Phase::kClone); }
-TEST(DeterminismTrainer, ResumeInLearningIsExact) { ExpectResumeIsExact(Phase::kLearn); }
-TEST(DeterminismTrainer, ResumeInConsolidationIsExact) { ExpectResumeIsExact(Phase::kConsolidate); }
+class DeterminismWithinPhases : public testing::TestWithParam<Phase> {};
+
+TEST_P(DeterminismWithinPhases, ResumeIsExact) {
+  ExpectResumeIsExact(*MakeTinyRun(AllPhases()),
+                      [](const TrainerState& s) { return s.phase == GetParam() && s.phase_steps >= 1000; });
+}
+
+INSTANTIATE_TEST_SUITE_P(Phases, DeterminismWithinPhases,
+                         testing::Values(Phase::kClone, Phase::kLearn, Phase::kConsolidate));
 
 /// The checkpoint where a phase begins: the oracle or the teacher has acted last, the policy acts next.
 class DeterminismBetweenPhases : public testing::TestWithParam<int64_t> {};
 
 TEST_P(DeterminismBetweenPhases, ResumeIsExact) {
-  const tests::TemporaryFolder folder;
-  const std::string path = folder / "change.safetensors";
-  const auto run = MakeTinyRun(AllPhases());
-  const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
-  TrainerHooks hooks;
-  bool is_saved = false;
-  hooks.checkpoint = [&](const TrainerState& state) {
-    if (is_saved || state.phase_number != GetParam() || state.phase_steps != 0) return;
-    is_saved = true;
-    EXPECT_EQ(state.actors[0].acts_as_oracle, GetParam() == 1 ? 1 : 0);
-    SaveCheckpoint(path, state, layout);
-  };
-  Trainer whole(*run, hooks);
-  EXPECT_TRUE(whole.Train());
-  ASSERT_TRUE(is_saved);
-  Trainer resumed(*run, {});
-  resumed.Restore(LoadCheckpoint(configs::SafetensorsFile(path), layout, resumed.core(), whole.state().actors.size()));
-  EXPECT_TRUE(resumed.Train());
-  ExpectSameEnd(resumed.state(), whole.state());
+  ExpectResumeIsExact(*MakeTinyRun(AllPhases()), [](const TrainerState& s) {
+    if (s.phase_number != GetParam() || s.phase_steps != 0) return false;
+    EXPECT_EQ(s.actors[0].acts_as_oracle, GetParam() == 1 ? 1 : 0);
+    return true;
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Phases, DeterminismBetweenPhases, testing::Values(1, 2, 3));
@@ -237,24 +229,8 @@ TEST(Trainer, AStudentThatFailsGoesBackToTheBest) {
 }
 
 TEST(DeterminismTrainer, ResumeAfterAFailureIsExact) {
-  const tests::TemporaryFolder folder;
-  const std::string path = folder / "failed.safetensors";
-  const auto run = MakeTinyRun(FailingStudents());
-  const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
-  bool is_saved = false;
-  TrainerHooks hooks;
-  hooks.checkpoint = [&](const TrainerState& state) {
-    if (is_saved || !state.best_student.failed || !state.best_student.exists()) return;
-    is_saved = true;
-    SaveCheckpoint(path, state, layout);
-  };
-  Trainer whole(*run, hooks);
-  EXPECT_TRUE(whole.Train());
-  ASSERT_TRUE(is_saved);
-  Trainer resumed(*run, {});
-  resumed.Restore(LoadCheckpoint(configs::SafetensorsFile(path), layout, resumed.core(), whole.state().actors.size()));
-  EXPECT_TRUE(resumed.Train());
-  ExpectSameEnd(resumed.state(), whole.state());
+  ExpectResumeIsExact(*MakeTinyRun(FailingStudents()),
+                      [](const TrainerState& s) { return s.best_student.failed && s.best_student.exists(); });
 }
 
 /// Its end put the best student in front; who goes on is the one that was learning.
