@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,14 @@ def test_the_snippet_of_the_manual(run, capsys):
 def test_bad_input_is_refused(agent, call, message):
     with pytest.raises(ValueError, match=message):
         call(agent, np.zeros((2, len(agent.vocabularies)), np.uint8))
+
+
+def test_a_library_that_is_not_there(run):
+    program = f"import lethe; lethe.load({str(run)!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          env={**os.environ, "LETHE_AGENT_LIBRARY": "/nowhere/liblethe_agent.so"})
+    assert done.returncode == 1
+    assert "FileNotFoundError: /nowhere/liblethe_agent.so: there is no such library" in done.stderr
 
 
 def test_loading_leaves_the_generator_alone(run):
