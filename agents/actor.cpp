@@ -72,7 +72,7 @@ Actor::~Actor() = default;
 void Actor::Restore(const ActorState& state) {
   now_ = state;
   envs_->Restore(now_.envs);
-  if ((now_.acts_as_oracle != 0) != options_.acts_as_oracle) now_.memory = nullptr;  // a new start
+  if ((now_.acts_as_oracle != 0) != OracleActs()) now_.memory = nullptr;  // a new start
 }
 
 void Actor::StartEpisodes(const ParamVersion& params) {
@@ -84,14 +84,15 @@ void Actor::StartEpisodes(const ParamVersion& params) {
   now_.is_last.assign(rows, 0);
   now_.curriculum.assign(rows, params.curriculum);
   now_.version.assign(rows, params.version);
-  now_.acts_as_oracle = options_.acts_as_oracle;
+  now_.acts_as_oracle = OracleActs();
 }
 
-/// Writes the actions of a slot and, of a policy, what it thought.
+/// Writes the actions of a slot, the oracle's advice and, of a policy, what it thought.
 void Actor::Act(int64_t slot, Rollout& r, PolicyStepper* stepper) {
   uint8_t* actions = &r.actions[static_cast<size_t>(slot * r.rows)];
+  if (!r.advice.empty()) envs_->Oracle(&r.advice[static_cast<size_t>(slot * r.rows)]);
   if (stepper == nullptr) {
-    envs_->Oracle(actions);
+    std::copy_n(&r.advice[static_cast<size_t>(slot * r.rows)], r.rows, actions);
     ++now_.steps;
     return;
   }
@@ -137,7 +138,8 @@ Rollout Actor::Run(const ParamVersion& params) {
   r.rewards.resize(slots * rows);
   r.terminated.resize(slots * rows);
   r.truncated.resize(slots * rows);
-  r.head.resize(options_.acts_as_oracle ? 0 : slots * rows * width);
+  r.advice.resize(options_.acting == Acting::kPolicy ? 0 : slots * rows);
+  r.head.resize(OracleActs() ? 0 : slots * rows * width);
 
   if (now_.memory == nullptr) StartEpisodes(params);
   std::copy(now_.observations.begin(), now_.observations.end(), r.observations.begin());
@@ -147,7 +149,7 @@ Rollout Actor::Run(const ParamVersion& params) {
 
   auto mark = Clock::now();
   std::optional<PolicyStepper> stepper;
-  if (!options_.acts_as_oracle) stepper.emplace(*policy_, r.memory, r.unroll);
+  if (!OracleActs()) stepper.emplace(*policy_, r.memory, r.unroll);
   for (size_t t = 0; t < slots; ++t) {
     Act(static_cast<int64_t>(t), r, stepper ? &*stepper : nullptr);
     const auto acted = Clock::now();

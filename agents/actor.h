@@ -32,7 +32,7 @@ struct ActorOptions {
   uint64_t seed = 0;
   uint64_t first_row = 0;  ///< global index of row 0, for the random streams
   int64_t unroll = 32;
-  bool acts_as_oracle = false;  ///< the environment's oracle acts; no policy is asked
+  Acting acting = Acting::kPolicy;
 };
 
 /// One batch of environments, a policy of its own, and where they stand. Belongs to one thread.
@@ -50,6 +50,7 @@ class Actor {
  private:
   void StartEpisodes(const ParamVersion& params);
   void Act(int64_t slot, Rollout& rollout, PolicyStepper* stepper);
+  bool OracleActs() const { return options_.acting == Acting::kOracle; }
   void RecordEpisodes(int64_t slot, Rollout& rollout);
 
   const ActorOptions options_;

@@ -102,9 +102,7 @@ UpdateReport FinishUpdate(std::vector<Shard>& shards, const LossSums& sums, doub
 
 UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const ActorCriticOptions& options, double progress,
                                ShardedPolicy& policy, std::span<float> parameters, Optimizer& optimizer) {
-  std::vector<memory::StatePtr> states;
-  for (const Rollout& rollout : rollouts) states.push_back(rollout.memory);
-  auto shards = policy.Forward(rollouts, states, false);
+  auto shards = policy.Forward(rollouts, ActingStates(rollouts), false);
   std::vector<Credit> credits;
   for (const Shard& shard : shards) credits.push_back(AssignCredit(shard, options.returns));
   const Moments moments = Measure(shards, credits);

@@ -18,19 +18,22 @@ bool Agrees(std::span<const float> head, int action) {
 UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOptions& options,
                            const ActorCriticOptions& actor_critic, double progress, ShardedPolicy& policy,
                            std::span<float> parameters, Optimizer& optimizer, StudentMemory& memories) {
-  auto shards = policy.Forward(rollouts, StatesBefore(rollouts, memories), true);
-  KeepStates(shards, memories);
+  const bool oracle_acted = rollouts[0].head.empty();
+  auto shards =
+      policy.Forward(rollouts, oracle_acted ? StatesBefore(rollouts, memories) : ActingStates(rollouts), oracle_acted);
+  if (oracle_acted) KeepStates(shards, memories);
   int64_t steps = 0, agreeing = 0;
   for (const Rollout& rollout : rollouts) steps += rollout.env_steps;
   const double scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
   LossSums sums;
   for (Shard& shard : shards) {
     const Rollout& r = *shard.rollout;
-    const Credit credit = AssignCredit(shard, actor_critic.returns, Behaviour::kForeign);
+    const Credit credit =
+        AssignCredit(shard, actor_critic.returns, oracle_acted ? Behaviour::kForeign : Behaviour::kOwn);
     for (int64_t row = 0; row < r.rows; ++row) {
       for (int64_t t = 0; t < r.unroll; ++t) {
         if (!HasLoss(r, row, t)) continue;
-        const int action = r.actions[static_cast<size_t>(t * r.rows + row)];
+        const int action = r.advice[static_cast<size_t>(t * r.rows + row)];
         // Cross-entropy is the policy loss with an advantage of 1.
         ActorCriticStep(
             shard.Head(row, t),

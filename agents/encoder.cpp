@@ -1,6 +1,7 @@
 #include "agents/encoder.h"
 
 #include <cmath>
+#include <map>
 
 #include "memory/kernels/rows.h"
 
@@ -45,12 +46,18 @@ struct EncodeTokens : torch::autograd::Function<EncodeTokens> {
 }  // namespace
 
 TokenEncoder::TokenEncoder(const std::vector<int>& vocabularies, int64_t dim) {
+  std::map<int, int64_t> alike;
+  for (const int vocabulary : vocabularies) ++alike[vocabulary];
   int64_t words = 0;
   std::vector<int64_t> offsets;
-  for (const int vocabulary : vocabularies) offsets.push_back(words), words += vocabulary;
+  std::vector<float> scales;
+  for (const int vocabulary : vocabularies) {
+    offsets.push_back(words), words += vocabulary;
+    const auto sharing = static_cast<double>(alike[vocabulary] * static_cast<int64_t>(alike.size()));
+    scales.insert(scales.end(), static_cast<size_t>(vocabulary), static_cast<float>(1 / std::sqrt(sharing)));
+  }
   offsets_ = torch::tensor(offsets, torch::kLong);
-  const double scale = 1 / std::sqrt(static_cast<double>(vocabularies.size()));
-  table_ = register_parameter("table", torch::randn({words, dim}) * scale);
+  table_ = register_parameter("table", torch::randn({words, dim}) * torch::tensor(scales).unsqueeze(1));
   bias_ = register_parameter("bias", torch::zeros({dim}));
 }
 

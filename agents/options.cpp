@@ -54,8 +54,9 @@ void VisitTrain(RunOptions& o, Options& v) {
 }
 
 void VisitClone(RunOptions::Clone& c, Options& v) {
-  v("max_steps", c.max_steps, Range{0, kMany},
-    "steps of the environment's oracle whose actions are cloned, with the curriculum at its end; 0: none");
+  v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of cloning, with the curriculum at its end; 0: none");
+  v("actor", c.loss.actor, OneOf{{"oracle", "policy"}},
+    "who acts; policy: it learns what the oracle would do in the states that it gets into itself (DAgger)");
   v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
   v.Section(
       "optimizer", [&c](Options& inner) { VisitOptimizer(c.optimizer, inner); }, "optimiser while cloning");

@@ -8,6 +8,13 @@
 
 namespace lethe::agents {
 
+/// Who chooses the actions of a rollout.
+enum class Acting {
+  kPolicy,         ///< the policy
+  kOracle,         ///< the environment's oracle; no policy is asked
+  kAdvisedPolicy,  ///< the policy, and the oracle says what it should have done
+};
+
 /// Where an actor stands between two rollouts: enough to go on exactly there, in this process or another.
 struct ActorState {
   std::vector<std::byte> envs;         ///< EnvBatch::Save
@@ -41,6 +48,7 @@ struct Rollout {
   std::vector<uint8_t> episode_start;  ///< [T + 1, B]
   std::vector<uint8_t> is_last;        ///< [T + 1, B]
   std::vector<uint8_t> actions;        ///< [T, B]
+  std::vector<uint8_t> advice;         ///< [T, B] what the oracle would do; empty where nobody asked for it
   std::vector<float> rewards;          ///< [T, B]
   std::vector<uint8_t> terminated;     ///< [T, B]
   std::vector<uint8_t> truncated;      ///< [T, B]

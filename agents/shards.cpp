@@ -51,6 +51,12 @@ size_t Predecessor(const std::vector<Rollout>& rollouts, size_t k) {
 
 }  // namespace
 
+std::vector<memory::StatePtr> ActingStates(const std::vector<Rollout>& rollouts) {
+  std::vector<memory::StatePtr> states;
+  for (const Rollout& rollout : rollouts) states.push_back(rollout.memory);
+  return states;
+}
+
 std::vector<Shard> ShardedPolicy::Forward(const std::vector<Rollout>& rollouts,
                                           const std::vector<memory::StatePtr>& states, bool want_state) {
   std::vector<Shard> shards(rollouts.size());

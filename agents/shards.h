@@ -34,6 +34,9 @@ struct Shard {
   }
 };
 
+/// The memories the rollouts were acted with, for ShardedPolicy::Forward.
+std::vector<memory::StatePtr> ActingStates(const std::vector<Rollout>& rollouts);
+
 /// Replays rollouts through a policy with gradients, a thread per rollout, and sums what they give in a fixed order.
 class ShardedPolicy {
  public:

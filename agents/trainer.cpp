@@ -219,7 +219,7 @@ class Trainer::Impl {
       actor.seed = static_cast<uint64_t>(options_.seed);
       actor.first_row = static_cast<uint64_t>(i * rows);
       actor.unroll = t.unroll_length;
-      actor.acts_as_oracle = OracleActs();
+      actor.acting = WhoActs();
       auto policy = std::make_shared<Policy>(policy_.options());
       policy->to(torch::Device(options_.device));
       actors_.push_back(
@@ -245,10 +245,13 @@ class Trainer::Impl {
 
   double CurriculumValue() const {
     if (state_.phase == Phase::kConsolidate) return student_curriculum_.value();
-    return OracleActs() ? hardest_ : curriculum_.value();
+    return state_.phase == Phase::kClone ? hardest_ : curriculum_.value();
   }
 
-  bool OracleActs() const { return state_.phase == Phase::kClone; }
+  Acting WhoActs() const {
+    if (state_.phase != Phase::kClone) return Acting::kPolicy;
+    return options_.clone.loss.actor == "oracle" ? Acting::kOracle : Acting::kAdvisedPolicy;
+  }
 
   /// What was learnt before an actor failed is good, unless the network is what failed.
   [[noreturn]] void SaveAndRethrow(const std::exception_ptr& error) {
@@ -322,7 +325,7 @@ class Trainer::Impl {
         Log();
         interval_start = Clock::now();
       }
-      const bool oracle_acted = OracleActs();
+      const Acting acted = WhoActs();
       if (ended) {
         BeginPhase(FirstFrom(state_.phase_number + 1));
         Checkpoint();
@@ -337,7 +340,7 @@ class Trainer::Impl {
       if (state_.phase == Phase::kDone) return true;
       const bool out_of_time = options_.train.max_minutes > 0 && Since(started_) > options_.train.max_minutes * 60;
       if (out_of_time || (hooks_.stop && hooks_.stop())) return false;
-      if (OracleActs() == oracle_acted) {
+      if (WhoActs() == acted) {
         Publish();
         params_->Consumed();
       } else {

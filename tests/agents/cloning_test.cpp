@@ -16,8 +16,8 @@ namespace lethe::agents {
 namespace {
 
 Rollout OracleRollout(const RunOptions& run, const std::shared_ptr<Policy>& policy) {
-  Actor actor({.unroll = run.train.unroll_length, .acts_as_oracle = true}, MakeEnvs(run, 4, envs::Purpose::kTrain, 0),
-              policy);
+  Actor actor({.unroll = run.train.unroll_length, .acting = Acting::kOracle},
+              MakeEnvs(run, 4, envs::Purpose::kTrain, 0), policy);
   const ParamVersion params{.version = 0, .values = FlatParameters(*policy).Read(), .curriculum = 5};
   actor.Run(params);
   return actor.Run(params);
@@ -64,8 +64,8 @@ TEST(Cloning, LossIsTheCrossEntropyOfTheOraclesActions) {
   const auto run = MakeTinyRun();
   const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
   FlatParameters parameters(*policy);
-  Actor actor({.unroll = run->train.unroll_length, .acts_as_oracle = true}, MakeEnvs(*run, 4, envs::Purpose::kTrain, 0),
-              policy);
+  Actor actor({.unroll = run->train.unroll_length, .acting = Acting::kOracle},
+              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
   std::vector<float> values = parameters.Read();
   const ParamVersion params{.version = 0, .values = values, .curriculum = 5};
   WorkerPool pool(1);
@@ -97,14 +97,67 @@ TEST(Cloning, LossIsTheCrossEntropyOfTheOraclesActions) {
   }
 }
 
-TEST(LearnCloning, OracleOfAShortCorridor) {
-  const auto run = MakeRun({"env.length_max=6", "memory.dim=32", "memory.span_limit=64", "memory.initial_span=0.9",
-                            "train.num_envs=16", "train.unroll_length=16", "train.max_steps=0",
-                            "clone.max_steps=200000", "clone.optimizer.learning_rate=2e-3", "log.live_seconds=0"});
+/// What the oracle would do in the states that the policy got into, which a batch of its own that takes the same
+/// actions finds again; learnt with the memory that the policy acted with.
+TEST(Cloning, AnAdvisedPolicyActsAndLearnsTheAdvice) {
+  const auto run = MakeTinyRun();
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  FlatParameters parameters(*policy);
+  std::vector<float> values = parameters.Read();
+  const ParamVersion params{.version = 0, .values = values, .curriculum = 5};
+  Actor actor({.unroll = run->train.unroll_length, .acting = Acting::kAdvisedPolicy},
+              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
+  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
+  WorkerPool pool(1);
+  ShardedPolicy sharded(*policy, parameters, pool);
+  Optimizer still({.learning_rate = 0}, values.size());
+  StudentMemory memories;
+  std::vector<uint8_t> observations, advice(4), start(4), ends(8);
+  std::vector<float> rewards(4);
+  int64_t followed = 0;
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<Rollout> rollouts = {actor.Run(params)};
+    const Rollout& r = rollouts[0];
+    if (i == 0) {
+      observations.resize(static_cast<size_t>(4 * r.tokens));
+      envs->Reset(observations.data());
+    }
+    double nats = 0;
+    for (int64_t t = 0; t < r.unroll; ++t) {
+      envs->Oracle(advice.data());
+      for (int64_t row = 0; row < 4; ++row) {
+        const auto at = static_cast<size_t>(t * 4 + row);
+        EXPECT_EQ(r.advice[at], advice[static_cast<size_t>(row)]) << "slot " << t << ", row " << row;
+        if (r.is_last[at] != 0) continue;
+        const std::span<const float> logits{r.head.data() + static_cast<int64_t>(at) * (r.num_actions + 1),
+                                            static_cast<size_t>(r.num_actions)};
+        nats -= LogProbability(logits, r.advice[at]);
+        followed += r.actions[at] == r.advice[at];
+      }
+      envs->Step(&r.actions[static_cast<size_t>(t * 4)],
+                 {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+    }
+    const UpdateReport report = CloningUpdate(rollouts, {}, {}, 0, sharded, values, still, memories);
+    EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
+    EXPECT_TRUE(memories.empty()) << "the policy's own memory comes with the rollout";
+  }
+  EXPECT_LT(followed, 3 * 4 * run->train.unroll_length / 2) << "it is the policy that acts";
+}
+
+class LearnCloning : public testing::TestWithParam<std::string> {};
+
+TEST_P(LearnCloning, OracleOfAShortCorridor) {
+  const auto run =
+      MakeRun({"env.length_max=6", "memory.dim=32", "memory.span_limit=64", "memory.initial_span=0.9",
+               "train.num_envs=16", "train.unroll_length=16", "train.max_steps=0", "clone.max_steps=200000",
+               "clone.optimizer.learning_rate=2e-3", "log.live_seconds=0", "clone.actor=" + GetParam()});
   EvaluationOptions evaluation;
   evaluation.episodes = 500;
   EXPECT_GE(Evaluate(*run, TrainedParameters(*run), evaluation).score, 0.95);
 }
+
+INSTANTIATE_TEST_SUITE_P(Actors, LearnCloning, testing::Values("oracle", "policy"),
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace lethe::agents

@@ -46,6 +46,16 @@ TEST(Encoder, IsALinearLayerOverOneHotWords) {
   EXPECT_TRUE(torch::allclose(y, c.Want(), 1e-5, 1e-6));
 }
 
+TEST(Encoder, ManyAlikeWeighAsMuchAsOneOfAnotherKind) {
+  torch::manual_seed(4);
+  const std::vector<int> vocabularies{4, 4, 4, 4, 4, 4, 4, 4, 4, 50};
+  const TokenEncoder encoder(vocabularies, 512);
+  const Tensor table = encoder.named_parameters()["table"];
+  const auto variance = [](const Tensor& rows) { return rows.square().mean().item<double>(); };
+  EXPECT_NEAR(variance(table.narrow(0, 0, 36)), 1.0 / 18, 0.005);
+  EXPECT_NEAR(variance(table.narrow(0, 36, 50)), 1.0 / 2, 0.02);
+}
+
 TEST(GradientEncoder, IsThatOfTheLinearLayer) {
   torch::manual_seed(2);
   const Case c;

@@ -113,6 +113,11 @@ TEST_P(DeterminismWithinPhases, ResumeIsExact) {
 INSTANTIATE_TEST_SUITE_P(Phases, DeterminismWithinPhases,
                          testing::Values(Phase::kClone, Phase::kLearn, Phase::kConsolidate));
 
+TEST(DeterminismTrainer, ResumeOfAnAdvisedPolicyIsExact) {
+  ExpectResumeIsExact(*MakeTinyRun(AllPhases({"clone.actor=policy"})),
+                      [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
+}
+
 /// The checkpoint where a phase begins: the oracle or the teacher has acted last, the policy acts next.
 class DeterminismBetweenPhases : public testing::TestWithParam<int64_t> {};
 
