@@ -14,7 +14,8 @@ struct Moments {
   int64_t steps = 0;
 };
 
-Moments Measure(const std::vector<Shard>& shards, const std::vector<Credit>& credits) {
+Moments Measure(const std::vector<Shard>& shards, const std::vector<Credit>& credits,
+                std::vector<float> Credit::*what) {
   double sum = 0, square = 0;
   Moments m;
   for (size_t k = 0; k < shards.size(); ++k) {
@@ -22,8 +23,8 @@ Moments Measure(const std::vector<Shard>& shards, const std::vector<Credit>& cre
     for (int64_t row = 0; row < r.rows; ++row)
       for (int64_t t = 0; t < r.unroll; ++t) {
         if (!HasLoss(r, row, t)) continue;
-        const double a = credits[k].advantages[static_cast<size_t>(row * r.unroll + t)];
-        sum += a, square += a * a, ++m.steps;
+        const double x = (credits[k].*what)[static_cast<size_t>(row * r.unroll + t)];
+        sum += x, square += x * x, ++m.steps;
       }
   }
   const double n = static_cast<double>(std::max<int64_t>(m.steps, 1));
@@ -32,8 +33,8 @@ Moments Measure(const std::vector<Shard>& shards, const std::vector<Credit>& cre
   return m;
 }
 
-void FillGradients(Shard& shard, const Credit& credit, const Moments& moments, const ActorCriticOptions& options,
-                   LossSums& sums) {
+void FillGradients(Shard& shard, const Credit& credit, const Moments& moments, const LossWeights& weights,
+                   const ActorCriticOptions& options, LossSums& sums) {
   const Rollout& r = *shard.rollout;
   const double scale = 1 / static_cast<double>(std::max<int64_t>(moments.steps, 1));
   for (int64_t row = 0; row < r.rows; ++row) {
@@ -44,7 +45,7 @@ void FillGradients(Shard& shard, const Credit& credit, const Moments& moments, c
       if (options.normalise_advantages) advantage = (advantage - moments.mean) / (moments.deviation + 1e-8);
       const auto slot = static_cast<size_t>(t * r.rows + row);
       const double acting_value = r.head[(slot + 1) * static_cast<size_t>(r.num_actions + 1) - 1];
-      ActorCriticStep(shard.Head(row, t), {r.actions[slot], advantage, credit.targets[at], acting_value}, options.loss,
+      ActorCriticStep(shard.Head(row, t), {r.actions[slot], advantage, credit.targets[at], acting_value}, weights,
                       scale, shard.GradHead(row, t), sums);
     }
   }
@@ -105,9 +106,14 @@ UpdateReport ActorCriticUpdate(const std::vector<Rollout>& rollouts, const Actor
   auto shards = policy.Forward(rollouts, ActingStates(rollouts), false);
   std::vector<Credit> credits;
   for (const Shard& shard : shards) credits.push_back(AssignCredit(shard, options.returns));
-  const Moments moments = Measure(shards, credits);
+  const Moments moments = Measure(shards, credits, &Credit::advantages);
+  LossWeights weights = options.loss;
+  if (options.normalise_values) {
+    const double deviation = std::max(1.0, Measure(shards, credits, &Credit::targets).deviation);
+    weights.value /= deviation * deviation;
+  }
   LossSums sums;
-  for (size_t k = 0; k < shards.size(); ++k) FillGradients(shards[k], credits[k], moments, options, sums);
+  for (size_t k = 0; k < shards.size(); ++k) FillGradients(shards[k], credits[k], moments, weights, options, sums);
   ChargeSpans(options, shards);
   UpdateReport report = FinishUpdate(shards, sums, progress, policy, parameters, optimizer);
   report.span_weight = options.span_weight;

@@ -29,6 +29,7 @@ struct ActorCriticOptions {
   ReturnConstants returns;
   LossWeights loss;
   bool normalise_advantages = true;
+  bool normalise_values = true;  ///< errors of values relative to the deviation of their targets, where it is above 1
   std::string span_loss =
       "all";               ///< all: mean span of new steps (formula); ramp: only pairs on the ramp (published code)
   double span_weight = 0;  ///< alpha; 0: spans are not charged

@@ -46,6 +46,9 @@ void VisitTrain(RunOptions& o, Options& v) {
     "lag the two are equal");
   v("entropy_weight", l.loss.entropy, Range{0, 1e6}, "of the entropy bonus");
   v("normalise_advantages", l.normalise_advantages, Any{}, "to mean 0 and deviation 1 over each batch");
+  v("normalise_values", l.normalise_values, Any{},
+    "where returns spread by more than 1, errors of values count relative to that: large rewards do not drown the "
+    "policy");
   v("span_loss", l.span_loss, OneOf{{"all", "ramp"}},
     "what is charged: all new memories, or (published code) only those on the ramp");
   v("span_weight", l.span_weight, Range{0, 1e6},

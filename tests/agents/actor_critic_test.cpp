@@ -57,5 +57,46 @@ TEST(ActorCritic, ValuesAreClippedToThoseOfThePolicyThatActed) {
   }
 }
 
+/// Large returns count relative to their deviation, small ones as they are.
+TEST(ActorCritic, LargeReturnsDoNotDrownThePolicy) {
+  const auto run = MakeTinyRun();
+  torch::manual_seed(9);
+  Policy policy(MakePolicyOptions(*run));
+  FlatParameters parameters(policy);
+  std::vector<float> values = parameters.Read();
+  Actor actor({.unroll = run->train.unroll_length}, MakeEnvs(*run, 4, envs::Purpose::kTrain, 0),
+              std::make_shared<Policy>(policy.options()));
+  std::vector<Rollout> rollouts;
+  rollouts.push_back(actor.Run({.version = 0, .values = values, .curriculum = 5}));
+  WorkerPool pool(1);
+  ShardedPolicy sharded(policy, parameters, pool);
+  Rollout& r = rollouts[0];
+  const auto norm = [&](ActorCriticOptions options) {
+    Optimizer still({.learning_rate = 0}, values.size());
+    return ActorCriticUpdate(rollouts, options, 0, sharded, values, still).grad_norm;
+  };
+  for (const float size : {0.01f, 100.0f}) {
+    for (size_t i = 0; i < r.rewards.size(); ++i) r.rewards[i] = size * static_cast<float>(i % 5 == 0);
+    const auto shards = sharded.Forward(rollouts, {r.memory}, false);
+    const Credit credit = AssignCredit(shards[0], {});
+    double sum = 0, square = 0, steps = 0;
+    for (int64_t row = 0; row < r.rows; ++row)
+      for (int64_t t = 0; t < r.unroll; ++t) {
+        if (!HasLoss(r, row, t)) continue;
+        const double target = credit.targets[static_cast<size_t>(row * r.unroll + t)];
+        sum += target, square += target * target, ++steps;
+      }
+    const double variance = square / steps - sum * sum / steps / steps;
+    ASSERT_EQ(variance > 1, size > 1);
+    ActorCriticOptions by_hand;
+    by_hand.normalise_values = false;
+    if (size > 1) by_hand.loss.value /= variance;
+    EXPECT_NEAR(norm({}) / norm(by_hand), 1, 1e-6);
+    ActorCriticOptions drowning;
+    drowning.normalise_values = false;
+    if (size > 1) EXPECT_GT(norm(drowning), 5 * norm({}));
+  }
+}
+
 }  // namespace
 }  // namespace lethe::agents

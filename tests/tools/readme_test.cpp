@@ -29,7 +29,8 @@ Words WordsOf(const std::string& line) {
   Words words;
   std::istringstream text(line);
   for (std::string word; text >> word && word[0] != '#' && word[0] != '>' && word != "&&" && word != "|";) {
-    for (size_t at; (at = word.find("$seed")) != std::string::npos;) word.replace(at, 5, "1");
+    for (const std::string variable : {"$seed", "$length"})
+      for (size_t at; (at = word.find(variable)) != std::string::npos;) word.replace(at, variable.size(), "1");
     words.push_back(word);
   }
   return words;
@@ -69,8 +70,11 @@ bool Has(const Words& words, const std::string& part) {
 Words Short(Words words) {
   if (Has(words, "--help")) return words;
   const std::string command = words[0];
-  if (command == "train")
-    for (const char* name : {"train.max_steps", "consolidate.max_steps", "log.eval_episodes"}) Set(words, name, "1");
+  if (command == "train") Set(words, "log.eval_episodes", "1");
+  const bool has_phases_of_its_own = Has(words, "memory.core") || Has(words, "control") || Has(words, "instruction");
+  if (command == "train" && has_phases_of_its_own) Set(words, "train.max_minutes", "1e-6");
+  if (command == "train" && !has_phases_of_its_own)
+    for (const char* name : {"train.max_steps", "consolidate.max_steps"}) Set(words, name, "1");
   if (command == "train" && Has(words, "clone.max_steps")) Set(words, "clone.max_steps", "1");
   if (command == "train-sequence") Set(words, "train.max_updates", "1");
   if (command == "train-sequence" && Has(words, "collision")) {
