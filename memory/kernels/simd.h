@@ -131,12 +131,18 @@ inline void Set(BFloat16& to, float x) {
 
 template <class S, class T>
 inline void ReadRow(const S* from, int64_t n, int64_t padded, T* to) {
-  for (int64_t d = 0; d < n; ++d) to[d] = Real(from[d]);
-  for (int64_t d = n; d < padded; ++d) to[d] = 0;
+  int64_t d = 0;
+  if constexpr (__is_same(S, T))
+    for (; d + kLanes<T> <= n; d += kLanes<T>) Store(to + d, Load(from + d));
+  for (; d < n; ++d) to[d] = Real(from[d]);
+  for (; d < padded; ++d) to[d] = 0;
 }
 template <class S, class T>
 inline void WriteRow(const T* from, int64_t n, S* to) {
-  for (int64_t d = 0; d < n; ++d) Set(to[d], from[d]);
+  int64_t d = 0;
+  if constexpr (__is_same(S, T))
+    for (; d + kLanes<T> <= n; d += kLanes<T>) Store(to + d, Load(from + d));
+  for (; d < n; ++d) Set(to[d], from[d]);
 }
 
 #ifdef __AVX512F__
