@@ -179,8 +179,9 @@ inline void ForRuns(const Tile& tile, int64_t panel, F use) {
   }
 }
 
-/// Copies one head of the tile's keys and values: with pairs, forward takes values as numbers, backward keys, and
-/// whatever meets head dimensions is in pairs.
+/// Copies one head of the tile's keys and values, and asks for those of the next row, which stand as far behind these
+/// as this row has memories: with pairs, forward takes values as numbers, backward keys, and whatever meets head
+/// dimensions is in pairs.
 template <class S, int V>
 inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, bool is_backward,
                      Work<ComputeType<S>, V>& w) {
@@ -190,6 +191,8 @@ inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
     const int64_t index = w.plan.keys[n].index, step = row * a.kv_row_stride - (index + 1) * a.kv_stride;
     const S* k = (index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step) + offset;
     const S* v = (index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step) + offset;
+    const int64_t ahead = index >= 0 ? a.bank_count[row] * a.bank_stride : a.kv_row_stride;
+    __builtin_prefetch(k + ahead, 0, 2), __builtin_prefetch(v + ahead, 0, 2);
     if (!kHasPairs<S> || is_backward) ReadRow(k, dims, w.dims, w.k + i * w.dims);
     if (!kHasPairs<S> || !is_backward) ReadRow(v, dims, w.dims, w.v + i * w.dims);
     if constexpr (kHasPairs<S>) {
@@ -200,11 +203,13 @@ inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
 }
 
 /// Rows [panels * kPanel, dims] of rows [queries, head_dim] with the given stride, times `scale`; zeros around them.
+/// The next row's, which lie behind these, are asked for.
 template <class S, class T, int V>
 inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T, V>& w,
                      T* rows) {
   for (int64_t t = 0; t < queries; ++t) {
     T* to = rows + t * w.dims;
+    __builtin_prefetch(from + (t + queries) * stride, 0, 2);
     ReadRow(from + t * stride, head_dim, w.dims, to);
     for (int64_t d = 0; d < w.dims; d += kLanes<T>) Store(to + d, Load(to + d) * scale);
   }
