@@ -6,6 +6,7 @@
 #include "agents/encoder.h"
 #include "memory/core.h"
 #include "memory/core_options.h"
+#include "memory/linear.h"
 #include "memory/torch.h"
 
 namespace lethe::agents {
@@ -51,7 +52,7 @@ class Policy : public torch::nn::Module {
   const memory::Core& core() const { return *core_; }
   memory::Core& core() { return *core_; }
   const TokenEncoder& encoder() const { return *encoder_; }
-  torch::Tensor Head(const torch::Tensor& y) const { return torch::linear(y, head_, head_bias_); }
+  torch::Tensor Head(const torch::Tensor& y) const { return memory::Linear(y, head_, head_bias_); }
 
  private:
   const PolicyOptions options_;

@@ -53,13 +53,18 @@ void CheckRows(const BankView& bank) {
                   ranges[i].first);
 }
 
-/// Gradients would carry a NaN into every parameter; what made it is named while it is known. Reads x once.
+/// Gradients would carry a NaN into every parameter; what made it is named while it is known. Reads x once, in sums
+/// side by side that do not wait for each other.
 template <class T>
 void CheckFinite(const Tensor& x) {
-  T sum = 0;
+  constexpr int64_t kSums = 32;
+  T sums[kSums] = {};
   const T* values = x.const_data_ptr<T>();
-  for (int64_t i = 0; i < x.numel(); ++i) sum += static_cast<T>(values[i] * 0.0f);  // 0, or NaN
-  if (sum != 0)                                                                     // also for NaN
+  const int64_t size = x.numel(), whole = size / kSums * kSums;
+  for (int64_t i = 0; i < whole; i += kSums)
+    for (int64_t k = 0; k < kSums; ++k) sums[k] += static_cast<T>(values[i + k] * 0.0f);  // 0, or NaN
+  for (int64_t i = whole; i < size; ++i) sums[0] += static_cast<T>(values[i] * 0.0f);
+  if (!std::all_of(sums, sums + kSums, [](T sum) { return sum == 0; }))
     throw NotFinite(
         "expire-attention: q, position_keys, and the k and v of living memories must be finite; the output is not");
 }

@@ -35,10 +35,11 @@ inline void LoadPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, 
 template <class S, int V>
 inline void LoadQueries(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   const S* q = a.q + row * a.q_row_stride + head * a.head_dim;
+  LoadRows(q, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_rows);
   if constexpr (kHasPairs<S>)
     LoadPairPanels(q, a.q_stride, a.queries, a.head_dim, w, w.q_pairs);
   else
-    LoadPanels(q, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_panels);
+    PanelsOfRows(w.q_rows, w, w.q_panels);
   PositionScores(a, w);
 }
 
@@ -154,7 +155,7 @@ inline void WriteWeights(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
   const int64_t at = (row * a.heads + head) * a.queries;
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
-    MakeTile<T, V>(w.plan, n, a.queries, tile);
+    MakeTile<T, V>(w.plan, n, a.queries, w.panels, tile);
     LoadTile(a, row, head, tile, false, w);
     for (int64_t panel = 0; panel < w.panels; ++panel) {
       FillMasks(a, row, head, tile, panel, w);
@@ -172,6 +173,20 @@ inline void WriteWeights(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
   }
 }
 
+/// One head of rows [rows, queries, heads, head_dim]: the panels' columns times scale(query). Queries are read no more:
+/// their rows are where columns become rows.
+template <class S, int V, class F>
+inline void StoreRows(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const ComputeType<S>* panels, F scale,
+                      Work<ComputeType<S>, V>& w, S* to) {
+  using T = ComputeType<S>;
+  RowsOfPanels(panels, w, w.q_rows);
+  for (int64_t t = 0; t < a.queries; ++t) {
+    T* from = w.q_rows + t * w.dims;
+    for (int64_t d = 0; d < w.dims; d += kLanes<T>) Store(from + d, Load(from + d) * scale(t));
+    WriteRow(from, a.head_dim, to + ((row * a.queries + t) * a.heads + head) * a.head_dim);
+  }
+}
+
 template <class S, int V>
 inline void ForwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
@@ -180,7 +195,7 @@ inline void ForwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t he
   for (int64_t i = 0; i < w.panels * kPanel<T, V>; ++i) w.top[i] = kLowest<T>, w.sum[i] = 0, w.plain[i] = 0;
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
-    MakeTile<T, V>(w.plan, n, a.queries, tile);
+    MakeTile<T, V>(w.plan, n, a.queries, w.panels, tile);
     ForwardTile(a, row, head, tile, w);
   }
   const int64_t at = (row * a.heads + head) * a.queries;
@@ -189,10 +204,8 @@ inline void ForwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t he
     a.normaliser[at + t] = w.sum[t] + static_cast<T>(a.epsilon) * w.plain[t];
     w.sum[t] = a.normaliser[at + t] > T(0) ? 1 / a.normaliser[at + t] : T(0);
   }
-  S* out = a.out + (row * a.queries * a.heads + head) * a.head_dim;
-  const int64_t stride = a.heads * a.head_dim;
-  ForPanelElements(w.out_panels, a.queries, a.head_dim, w,
-                   [&](int64_t t, int64_t d, T x) { Set(out[t * stride + d], x * w.sum[t]); });
+  StoreRows(
+      a, row, head, w.out_panels, [&w](int64_t t) { return w.sum[t]; }, w, a.out);
   if (a.weights != nullptr) WriteWeights(a, row, head, w);
 }
 
@@ -243,9 +256,8 @@ inline void BackwardGroup(const ExpireAttentionArgs<S>& a, const Tile& tile, int
       Store(w.scores + at, kept);
       Store(w.grad_scores + at, epsilon == 0 ? p * difference : p * difference - epsilon * e * delta);
       if (!fades) continue;
-      const Vec<T> grad_mask = e * difference;
-      for (int64_t l = MaxOf(0, key.fade - t); l < Min(lanes, key.gone - t); ++l)
-        ramp[i] += static_cast<double>(grad_mask[l]);
+      const int64_t from = MaxOf(0, key.fade - t), to = MaxOf(0, Min(lanes, key.gone - t));
+      ramp[i] += DoubleSum<T>(e * difference, from, to);
     }
   }
 }
@@ -256,7 +268,7 @@ inline void StoreNear(const Tile& tile, int64_t g, int64_t panel, int64_t positi
   for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) {
     T* to = NearRow<V>(w.plan.keys[tile.first_key + i], panel, positions, w.grad_near);
     const T* from = w.grad_scores + i * w.line + panel * kPanel<T, V>;
-    for (int64_t l = 0; to != nullptr && l < kPanel<T, V>; ++l) to[l] = from[l];
+    for (int64_t l = 0; to != nullptr && l < kPanel<T, V>; l += kLanes<T>) Store(to + l, Load(from + l));
   }
 }
 
@@ -313,7 +325,7 @@ inline void BackwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
   using T = ComputeType<S>;
   double ramp[kTileKeys] = {};
   LoadTile(a, row, head, tile, true, w);
-  for (int64_t panel = 0; panel < w.panels; ++panel) BackwardPanel(a, row, head, tile, panel, w, ramp);
+  for (int64_t panel = 0; panel < w.asked; ++panel) BackwardPanel(a, row, head, tile, panel, w, ramp);
   for (int64_t g = 0; g < tile.groups; ++g) {
     const int64_t from = tile.group[g].first * kPanel<T, V>, queries = tile.group[g].end * kPanel<T, V> - from,
                   at = g * kGroup * w.line + from;
@@ -328,9 +340,10 @@ inline void BackwardTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t h
 template <class S, int V>
 inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
-  for (int64_t panel = 0; panel < w.panels; ++panel) {
-    T* grad = w.grad_near + panel * (a.positions + kPanel<T, V>)*kPanel<T, V>;
-    Unskew<T, V>(a.positions, grad);
+  const int64_t places = a.positions + kPanel<T, V>;
+  for (int64_t panel = 0; panel < w.asked; ++panel) {
+    T* grad = w.grad_near + panel * places * kPanel<T, V>;
+    SkewRows<kPanel<T, V>>(places, places, grad + (places - 1) * kPanel<T, V>, -kPanel<T, V>);  // the way back: up
     Product(a.head_dim, kPanel<T, V>, a.positions, w.position_rows, 1, w.dims, grad, kPanel<T, V>,
             w.grad_q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, true);
     Product(a.positions, w.dims, kPanel<T, V>, grad, kPanel<T, V>, 1, w.q_rows + panel * kPanel<T, V> * w.dims, w.dims,
@@ -338,46 +351,58 @@ inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<
   }
 }
 
-/// Output, its gradient, and what the forward pass left of every query's softmax.
+/// Output, its gradient, and what the forward pass left of every query's softmax. Uses the room of q_rows and
+/// grad_q_panels. delta sums in the order of dL/dp, so that a query which sees one key has none for its mask.
 template <class S, int V>
 inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
   const int64_t stride = a.heads * a.head_dim, offset = (row * a.queries * a.heads + head) * a.head_dim,
                 at = (row * a.heads + head) * a.queries;
-  if constexpr (kHasPairs<S>)
-    LoadPairPanels(a.grad_out + offset, stride, a.queries, a.head_dim, w, w.grad_out_pairs);
-  else
-    LoadPanels(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_panels);
+  LoadRows(a.out + offset, stride, a.queries, a.head_dim, T(1), w, w.q_rows);
+  PanelsOfRows(w.q_rows, w, w.grad_q_panels);
   LoadRows(a.grad_out + offset, stride, a.queries, a.head_dim, T(1), w, w.grad_out_rows);
-  LoadRows(a.q + row * a.q_row_stride + head * a.head_dim, a.q_stride, a.queries, a.head_dim, Scale(a), w, w.q_rows);
-  for (int64_t t = 0; t < w.panels * kPanel<T, V>; ++t) {
-    w.top[t] = w.sum[t] = w.delta[t] = 0;
-    if (t >= a.queries) continue;
-    w.top[t] = a.max_score[at + t];
-    w.sum[t] = a.normaliser[at + t] > T(0) ? 1 / a.normaliser[at + t] : T(0);
+  PanelsOfRows(w.grad_out_rows, w, w.grad_out_panels);
+  if constexpr (kHasPairs<S>) LoadPairPanels(a.grad_out + offset, stride, a.queries, a.head_dim, w, w.grad_out_pairs);
+  ReadRow(a.max_score + at, a.queries, w.panels * kPanel<T, V>, w.top);
+  ReadRow(a.normaliser + at, a.queries, w.panels * kPanel<T, V>, w.sum);
+  for (int64_t t = 0; t < w.panels * kPanel<T, V>; t += kLanes<T>) {
+    const int64_t first = t / kPanel<T, V> * kPanel<T, V> * w.dims + t % kPanel<T, V>;
+    Vec<T> delta{};
     for (int64_t d = 0; d < a.head_dim; ++d)
-      w.delta[t] += w.grad_out_rows[t * w.dims + d] * Real(a.out[offset + t * stride + d]);
+      delta += Load(w.grad_out_panels + first + d * kPanel<T, V>) * Load(w.grad_q_panels + first + d * kPanel<T, V>);
+    Store(w.delta + t, delta);
+    const Vec<T> sum = Load(w.sum + t);
+    Store(w.sum + t, sum > T(0) ? T(1) / sum : Vec<T>{});
   }
+}
+
+/// Panels of a row up to its last query with a gradient: those behind add nothing. A step that only looks ahead, as the
+/// last of an agent's unroll does, often has a panel of its own.
+template <class S, int V>
+inline int64_t PanelsWithGradient(const ExpireAttentionArgs<S>& a, int64_t row) {
+  const int64_t width = a.heads * a.head_dim;
+  const S* grad = a.grad_out + row * a.queries * width;
+  int64_t n = a.queries * width;
+  while (n > 0 && Real(grad[n - 1]) == 0) --n;
+  const int64_t panel = kPanel<ComputeType<S>, V> * width;
+  return (n + panel - 1) / panel;
 }
 
 template <class S, int V>
 inline void BackwardHead(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;
-  LoadQueries(a, row, head, w);
   LoadOutput(a, row, head, w);
+  LoadQueries(a, row, head, w);
   Zero(w.grad_q_panels, w.panels * w.dims * kPanel<T, V>);
-  if (a.positions > 0) Zero(w.grad_near, w.panels * (a.positions + kPanel<T, V>)*kPanel<T, V>);
+  if (a.positions > 0) Zero(w.grad_near, w.asked * (a.positions + kPanel<T, V>)*kPanel<T, V>);
   for (int64_t n = 0; n < w.plan.size; n += kTileKeys) {
     Tile tile;
-    MakeTile<T, V>(w.plan, n, a.queries, tile);
+    MakeTile<T, V>(w.plan, n, a.queries, w.asked, tile);
     BackwardTile(a, row, head, tile, w);
   }
   if (a.positions > 0) BackwardPositions(a, w);
-  S* grad_q = a.grad_q + (row * a.queries * a.heads + head) * a.head_dim;
-  const int64_t stride = a.heads * a.head_dim;
-  const T scale = Scale(a);
-  ForPanelElements(w.grad_q_panels, a.queries, a.head_dim, w,
-                   [&](int64_t t, int64_t d, T x) { Set(grad_q[t * stride + d], x * scale); });
+  StoreRows(
+      a, row, head, w.grad_q_panels, [&a](int64_t) { return Scale(a); }, w, a.grad_q);
 }
 
 template <class S, int V>
@@ -390,6 +415,7 @@ inline void BackwardRows(const ExpireAttentionArgs<S>& a, int64_t first, int64_t
   for (int64_t row = first; row < end; ++row) {
     MakePlan(a, row, w.plan);
     PadPlan(w.plan);
+    w.asked = PanelsWithGradient<S, V>(a, row);
     for (int64_t head = 0; head < a.heads; ++head) BackwardHead(a, row, head, w);
   }
   for (int64_t d = 0; d < a.head_dim; ++d)

@@ -12,6 +12,7 @@
 // dL/dp, take numbers as they are stored: the same products, half the instructions.
 
 #include "memory/kernels/expire_attention_plan.h"
+#include "memory/kernels/lanes.h"
 #include "memory/kernels/pair_product.h"
 
 namespace lethe::memory::LETHE_ISA {
@@ -40,6 +41,7 @@ template <class T, int V>
 struct Work {
   Plan plan;
   int64_t dims, panels, line;  // padded head_dim, panels, stride of a tile's rows of scores
+  int64_t asked;               // panels from the first on that backward has to look at
   T *k, *v, *grad_k, *grad_v;  // [kTileKeys, dims]
   T *q_panels, *out_panels, *grad_out_panels, *grad_q_panels;  // [panels, dims, kPanel]
   T *q_rows, *grad_out_rows;                                   // [panels * kPanel, dims]
@@ -75,6 +77,7 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   w.plan.keys = arena.Take<Key>(longest + kGroup);
   w.plan.episode_end = arena.Take<int64_t>(a.block_keys);
   take(kTileKeys * w.dims, w.k, w.v);
+  take(queries * w.dims, w.q_rows);
   if (!kHasPairs<S>) take(queries * w.dims, w.q_panels);
   take(kTileKeys * w.line, w.scores);
   const int64_t row_mask = (longest + kGroup) * queries;
@@ -97,8 +100,7 @@ inline int64_t Carve(const ExpireAttentionArgs<S>& a, int64_t longest, bool is_b
   }
   take(queries, w.delta);
   take(kTileKeys * w.dims, w.grad_k, w.grad_v);
-  if (!kHasPairs<S>) take(queries * w.dims, w.grad_out_panels);
-  take(queries * w.dims, w.grad_q_panels, w.q_rows, w.grad_out_rows);
+  take(queries * w.dims, w.grad_out_panels, w.grad_q_panels, w.grad_out_rows);
   take(kTileKeys * w.line, w.grad_scores);
   take(a.positions * w.dims, w.grad_position_rows);
   take(near, w.grad_near);
@@ -135,13 +137,16 @@ inline Group MakeGroup(const Key* keys, int64_t queries) {
   return {from / p, (to + p - 1) / p, (all_from + p - 1) / p, full_end};
 }
 
-/// The tile that begins at this key; keys behind the last are seen by no query.
+/// The tile that begins at this key; keys behind the last are seen by no query, and panels from `end` on see none.
 template <class T, int V>
-inline void MakeTile(const Plan& plan, int64_t first_key, int64_t queries, Tile& tile) {
+inline void MakeTile(const Plan& plan, int64_t first_key, int64_t queries, int64_t end, Tile& tile) {
   tile.first_key = first_key;
   tile.groups = Min(kTileGroups, (plan.size - first_key + kGroup - 1) / kGroup);
-  for (int64_t g = 0; g < tile.groups; ++g)
-    tile.group[g] = MakeGroup<T, V>(plan.keys + first_key + g * kGroup, queries);
+  for (int64_t g = 0; g < tile.groups; ++g) {
+    Group& group = tile.group[g];
+    group = MakeGroup<T, V>(plan.keys + first_key + g * kGroup, queries);
+    group.first = Min(group.first, end), group.end = Min(group.end, end);
+  }
 }
 
 inline void PadPlan(Plan& plan) {
@@ -174,8 +179,9 @@ inline void ForRuns(const Tile& tile, int64_t panel, F use) {
   }
 }
 
-/// Copies one head of the tile's keys and values: with pairs, forward takes values as numbers, backward keys, and
-/// whatever meets head dimensions is in pairs.
+/// Copies one head of the tile's keys and values, and asks for those of the next row, which stand as far behind these
+/// as this row has memories: with pairs, forward takes values as numbers, backward keys, and whatever meets head
+/// dimensions is in pairs.
 template <class S, int V>
 inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, const Tile& tile, bool is_backward,
                      Work<ComputeType<S>, V>& w) {
@@ -185,6 +191,8 @@ inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
     const int64_t index = w.plan.keys[n].index, step = row * a.kv_row_stride - (index + 1) * a.kv_stride;
     const S* k = (index >= 0 ? a.bank_k + index * a.bank_stride : a.k + step) + offset;
     const S* v = (index >= 0 ? a.bank_v + index * a.bank_stride : a.v + step) + offset;
+    const int64_t ahead = index >= 0 ? a.bank_count[row] * a.bank_stride : a.kv_row_stride;
+    __builtin_prefetch(k + ahead, 0, 2), __builtin_prefetch(v + ahead, 0, 2);
     if (!kHasPairs<S> || is_backward) ReadRow(k, dims, w.dims, w.k + i * w.dims);
     if (!kHasPairs<S> || !is_backward) ReadRow(v, dims, w.dims, w.v + i * w.dims);
     if constexpr (kHasPairs<S>) {
@@ -194,21 +202,33 @@ inline void LoadTile(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head,
   }
 }
 
-/// Panels [panels, dims, kPanel] of rows [queries, head_dim] with the given strides, times `scale`.
+/// Rows [panels * kPanel, dims] of rows [queries, head_dim] with the given stride, times `scale`; zeros around them.
+/// The next row's, which lie behind these, are asked for.
 template <class S, class T, int V>
-inline void LoadPanels(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T, V>& w,
-                       T* panels) {
-  for (int64_t panel = 0; panel < w.panels; ++panel) {
-    T* to = panels + panel * w.dims * kPanel<T, V>;
-    for (int64_t l = 0; l < kPanel<T, V>; ++l) {
-      const int64_t t = panel * kPanel<T, V> + l;
-      for (int64_t d = 0; d < head_dim; ++d)
-        to[d * kPanel<T, V> + l] = t < queries ? Real(from[t * stride + d]) * scale : T(0);
-    }
+inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T, V>& w,
+                     T* rows) {
+  for (int64_t t = 0; t < queries; ++t) {
+    T* to = rows + t * w.dims;
+    __builtin_prefetch(from + (t + queries) * stride, 0, 2);
+    ReadRow(from + t * stride, head_dim, w.dims, to);
+    for (int64_t d = 0; d < w.dims; d += kLanes<T>) Store(to + d, Load(to + d) * scale);
   }
+  Zero(rows + queries * w.dims, (w.panels * kPanel<T, V> - queries) * w.dims);
 }
 
-/// The same in pairs of dimensions [panels, dims / 2, kPanel], as they are stored.
+/// Panels [panels, dims, kPanel] of such rows, and the way back.
+template <class T, int V>
+inline void PanelsOfRows(const T* rows, const Work<T, V>& w, T* panels) {
+  for (int64_t at = 0; at < w.panels * kPanel<T, V> * w.dims; at += kPanel<T, V> * w.dims)
+    Transpose(kPanel<T, V>, w.dims, rows + at, w.dims, panels + at, kPanel<T, V>);
+}
+template <class T, int V>
+inline void RowsOfPanels(const T* panels, const Work<T, V>& w, T* rows) {
+  for (int64_t at = 0; at < w.panels * kPanel<T, V> * w.dims; at += kPanel<T, V> * w.dims)
+    Transpose(w.dims, kPanel<T, V>, panels + at, kPanel<T, V>, rows + at, w.dims);
+}
+
+/// Panels in pairs of dimensions [panels, dims / 2, kPanel], as they are stored.
 template <class T, int V>
 inline void LoadPairPanels(const BFloat16* from, int64_t stride, int64_t queries, int64_t head_dim, const Work<T, V>& w,
                            Pair* panels) {
@@ -225,65 +245,6 @@ inline void LoadPairPanels(const BFloat16* from, int64_t stride, int64_t queries
   }
 }
 
-/// The same as rows [panels * kPanel, dims].
-template <class S, class T, int V>
-inline void LoadRows(const S* from, int64_t stride, int64_t queries, int64_t head_dim, T scale, const Work<T, V>& w,
-                     T* rows) {
-  for (int64_t t = 0; t < w.panels * kPanel<T, V>; ++t) {
-    T* to = rows + t * w.dims;
-    for (int64_t d = 0; d < w.dims; ++d)
-      to[d] = t < queries && d < head_dim ? Real(from[t * stride + d]) * scale : T(0);
-  }
-}
-
-/// Rows of the panels' columns: the way back, times scale, where `use` gets (query, dimension, value).
-template <class T, int V, class F>
-inline void ForPanelElements(const T* panels, int64_t queries, int64_t head_dim, const Work<T, V>& w, F use) {
-  for (int64_t t = 0; t < queries; ++t) {
-    const T* from = panels + t / kPanel<T, V> * w.dims * kPanel<T, V> + t % kPanel<T, V>;
-    for (int64_t d = 0; d < head_dim; ++d) use(t, d, from[d * kPanel<T, V>]);
-  }
-}
-
-/// Lanes whose number, counted from `first`, has this bit.
-template <class T>
-inline auto LanesWithBit(int64_t first, int64_t bit) {
-  decltype(Vec<T>{} > Vec<T>{}) mask = {};
-  for (int64_t l = 0; l < kLanes<T>; ++l) mask[l] = ((first + l) & bit) != 0 ? -1 : 0;
-  return mask;
-}
-
-/// near[i + l][l] = near[i][l] of `positions` rows, in place: rows are then places that a key has at the panel's first
-/// query. Lanes go down by the bits of their number, a bit at a time. kPanel rows of room behind.
-template <class T, int V>
-inline void Skew(int64_t positions, T* near) {
-  constexpr int64_t p = kPanel<T, V>;
-  Zero(near + positions * p, p * p);
-  for (int64_t bit = 1; bit < p; bit *= 2) {
-    for (int64_t first = 0; first < p; first += kLanes<T>) {
-      const auto moves = LanesWithBit<T>(first, bit);
-      T* column = near + first;
-      for (int64_t i = positions + p - 1; i >= bit; --i)
-        Store(column + i * p, moves ? Load(column + (i - bit) * p) : Load(column + i * p));
-      for (int64_t i = 0; i < bit; ++i) Store(column + i * p, moves ? Vec<T>{} : Load(column + i * p));
-    }
-  }
-}
-
-/// The way back.
-template <class T, int V>
-inline void Unskew(int64_t positions, T* near) {
-  constexpr int64_t p = kPanel<T, V>;
-  for (int64_t bit = 1; bit < p; bit *= 2) {
-    for (int64_t first = 0; first < p; first += kLanes<T>) {
-      const auto moves = LanesWithBit<T>(first, bit);
-      T* column = near + first;
-      for (int64_t i = 0; i < positions + p - bit; ++i)
-        Store(column + i * p, moves ? Load(column + (i + bit) * p) : Load(column + i * p));
-    }
-  }
-}
-
 /// q . position_keys of every query and place.
 template <class S, int V>
 inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>, V>& w) {
@@ -297,7 +258,8 @@ inline void PositionScores(const ExpireAttentionArgs<S>& a, Work<ComputeType<S>,
     else
       Product(a.positions, kPanel<T, V>, a.head_dim, w.position_rows, w.dims, 1,
               w.q_panels + panel * w.dims * kPanel<T, V>, kPanel<T, V>, near, kPanel<T, V>, false);
-    Skew<T, V>(a.positions, near);
+    // Rows are then places that a key has at the panel's first query.
+    SkewRows<kPanel<T, V>>(a.positions, a.positions + kPanel<T, V>, near, kPanel<T, V>);
   }
 }
 
@@ -322,7 +284,8 @@ inline void Scores(const ExpireAttentionArgs<S>& a, const Tile& tile, int64_t pa
     T* s = to + g * kGroup * line;
     for (int64_t i = 0; near && i < kGroup; ++i) {
       const T* from = NearRow<V>(w.plan.keys[tile.first_key + g * kGroup + i], panel, a.positions, w.near);
-      for (int64_t l = 0; l < kPanel<T, V>; ++l) s[i * line + l] = from != nullptr ? from[l] : T(0);
+      for (int64_t l = 0; l < kPanel<T, V>; l += kLanes<T>)
+        Store(s + i * line + l, from != nullptr ? Load(from + l) : Vec<T>{});
     }
     if constexpr (kHasPairs<S>)
       PairProduct<V>(kGroup, PairsOf(w), w.k_pairs + g * kGroup * PairsOf(w), PairsOf(w),

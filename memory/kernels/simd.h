@@ -30,6 +30,23 @@ struct VecOf<double> {
 template <class T>
 using Vec = typename VecOf<T>::type;
 
+/// What one register holds. Compilers keep a longer Vec in memory and fill it a number at a time; where that is too
+/// slow, loops take it register by register.
+#if defined(__AVX512F__)
+inline constexpr int kRegisterBytes = 64;
+#elif defined(__AVX__)
+inline constexpr int kRegisterBytes = 32;
+#else
+inline constexpr int kRegisterBytes = 16;
+#endif
+template <class T>
+struct RegisterOf {
+  typedef T type __attribute__((vector_size(kRegisterBytes), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+using Register = typename RegisterOf<T>::type;
+inline constexpr int kVecRegisters = 64 / kRegisterBytes;
+
 /// Parts of a vector, for what runs across lanes.
 template <class T>
 struct PartsOf {
@@ -59,7 +76,9 @@ inline void Store(T* p, Vec<T> v) {
 }
 template <class T>
 inline Vec<T> Broadcast(T x) {
-  return Vec<T>{} + x;
+  Vec<T> v;
+  for (int i = 0; i < kVecRegisters; ++i) reinterpret_cast<Register<T>*>(&v)[i] = Register<T>{} + x;
+  return v;
 }
 
 template <class T>
@@ -131,12 +150,18 @@ inline void Set(BFloat16& to, float x) {
 
 template <class S, class T>
 inline void ReadRow(const S* from, int64_t n, int64_t padded, T* to) {
-  for (int64_t d = 0; d < n; ++d) to[d] = Real(from[d]);
-  for (int64_t d = n; d < padded; ++d) to[d] = 0;
+  int64_t d = 0;
+  if constexpr (__is_same(S, T))
+    for (; d + kLanes<T> <= n; d += kLanes<T>) Store(to + d, Load(from + d));
+  for (; d < n; ++d) to[d] = Real(from[d]);
+  for (; d < padded; ++d) to[d] = 0;
 }
 template <class S, class T>
 inline void WriteRow(const T* from, int64_t n, S* to) {
-  for (int64_t d = 0; d < n; ++d) Set(to[d], from[d]);
+  int64_t d = 0;
+  if constexpr (__is_same(S, T))
+    for (; d + kLanes<T> <= n; d += kLanes<T>) Store(to + d, Load(from + d));
+  for (; d < n; ++d) Set(to[d], from[d]);
 }
 
 #ifdef __AVX512F__
@@ -149,26 +174,28 @@ inline constexpr int kTileRows = 3;  // 3 x 2 x 2 half-width accumulators of 16 
 template <class T, int Rows, int Vecs>
 inline void ProductTile(int64_t depth, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb, T* c,
                         int64_t ldc, bool accumulate) {
-  Vec<T> sum[Rows][Vecs];
+  constexpr int parts = Vecs * kVecRegisters, lanes = kRegisterBytes / sizeof(T);
+  const auto part = [](auto* row, int v) { return reinterpret_cast<Register<T>*>(const_cast<T*>(row) + v * lanes); };
+  Register<T> sum[Rows][parts];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 2
-    for (int v = 0; v < Vecs; ++v) sum[i][v] = accumulate ? Load(c + i * ldc + v * kLanes<T>) : Vec<T>{};
+#pragma GCC unroll 8
+    for (int v = 0; v < parts; ++v) sum[i][v] = accumulate ? *part(c + i * ldc, v) : Register<T>{};
   for (int64_t k = 0; k < depth; ++k) {
-    Vec<T> bk[Vecs];
-#pragma GCC unroll 2
-    for (int v = 0; v < Vecs; ++v) bk[v] = Load(b + k * ldb + v * kLanes<T>);
+    Register<T> bk[parts];
+#pragma GCC unroll 8
+    for (int v = 0; v < parts; ++v) bk[v] = *part(b + k * ldb, v);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       const T aik = a[i * a_row + k * a_col];
-#pragma GCC unroll 2
-      for (int v = 0; v < Vecs; ++v) sum[i][v] += aik * bk[v];
+#pragma GCC unroll 8
+      for (int v = 0; v < parts; ++v) sum[i][v] += aik * bk[v];
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 2
-    for (int v = 0; v < Vecs; ++v) Store(c + i * ldc + v * kLanes<T>, sum[i][v]);
+#pragma GCC unroll 8
+    for (int v = 0; v < parts; ++v) *part(c + i * ldc, v) = sum[i][v];
 }
 
 template <class T, int Rows, int Vecs>

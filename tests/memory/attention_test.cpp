@@ -116,6 +116,39 @@ TEST(ExpireAttention, GradientsEqualThoseOfTensorOperators) {
   }
 }
 
+/// The last step of an unroll only looks ahead: nothing flows into it, and the kernel does not look at it again.
+TEST(ExpireAttention, QueriesWithoutGradientAddNothing) {
+  uint64_t seed = 300;
+  for (const int64_t queries : {1, 17, 33, 80, 97}) {
+    AttentionSizes sizes;
+    sizes.queries = sizes.block = queries, sizes.span_limit = 40;
+    for (const int64_t silent : {int64_t{1}, queries / 2, queries}) {
+      AttentionCase c = RandomCase(seed++, sizes);
+      c.grad_out.slice(1, queries - silent).zero_();
+      c.grad_out[0].zero_();
+      const AttentionResult want = Differentiate(c, torch::kDouble, Dense);
+      for (const Isa isa : RunnableBuilds()) {
+        const IsaScope scope(isa);
+        const AttentionResult got = Differentiate(c, torch::kDouble, Fused);
+        for (size_t i = 0; i < want.gradients.size(); ++i)
+          ExpectClose(got.gradients[i], want.gradients[i], 1e-12, AttentionCase::LeafNames()[i]);
+      }
+    }
+  }
+}
+
+/// One visible key has all the weight however it scores: its query and key get nothing, not even a rounding.
+TEST(ExpireAttention, OnlyKeyHasNoGradient) {
+  AttentionSizes sizes;
+  sizes.queries = sizes.block = 2, sizes.constants.ramp = 5;
+  AttentionCase c = RandomCase(7, sizes);
+  c.episode_begin.zero_();
+  c.span.fill_(1.5);
+  const AttentionResult got = Differentiate(c, torch::kFloat, Fused);
+  for (const size_t i : {0, 1})
+    EXPECT_EQ(got.gradients[i].abs().max().item<double>(), 0) << AttentionCase::LeafNames()[i];
+}
+
 /// Errors against float64 by output and gradient: root of the mean square over many cases, which one unlucky rounding
 /// does not decide.
 std::map<std::string, double> Float32Errors(AttentionFunction attention) {
