@@ -122,6 +122,7 @@ Rollout Actor::Run(const ParamVersion& params) {
 
   Rollout r;
   r.actor = options_.index;
+  r.acting = options_.acting;
   r.number = number_++;
   r.version = params.version;
   r.unroll = options_.unroll;

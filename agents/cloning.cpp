@@ -18,7 +18,7 @@ bool Agrees(std::span<const float> head, int action) {
 UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOptions& options,
                            const ActorCriticOptions& actor_critic, double progress, ShardedPolicy& policy,
                            std::span<float> parameters, Optimizer& optimizer, StudentMemory& memories) {
-  const bool oracle_acted = rollouts[0].head.empty();
+  const bool oracle_acted = rollouts[0].acting == Acting::kOracle;
   auto shards =
       policy.Forward(rollouts, oracle_acted ? StatesBefore(rollouts, memories) : ActingStates(rollouts), oracle_acted);
   if (oracle_acted) KeepStates(shards, memories);

@@ -10,9 +10,9 @@ namespace lethe::agents {
 /// one-hot words of the observation without ever building them.
 class TokenEncoder : public torch::nn::Module {
  public:
-  /// vocabularies: number of values of each token of an observation. At first, tokens of the same vocabulary (the
-  /// cells' kinds, their colours) weigh together as much as a token of another one (a word, a room number): one among
-  /// many cells would hardly be heard. The vectors of an observation have variance 1 in every component.
+  /// vocabularies: number of values of each token of an observation. At first, tokens of as many values (the cells'
+  /// kinds, their colours) weigh together as much as one of another number (a word, a room): one among many cells would
+  /// hardly be heard. The vectors of an observation have variance 1 in every component.
   TokenEncoder(const std::vector<int>& vocabularies, int64_t dim);
 
   /// observations [S, B, tokens] u8, contiguous, on the CPU -> [B, S, dim] on the parameters' device.

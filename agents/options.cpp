@@ -47,8 +47,8 @@ void VisitTrain(RunOptions& o, Options& v) {
   v("entropy_weight", l.loss.entropy, Range{0, 1e6}, "of the entropy bonus");
   v("normalise_advantages", l.normalise_advantages, Any{}, "to mean 0 and deviation 1 over each batch");
   v("normalise_values", l.normalise_values, Any{},
-    "where returns spread by more than 1, errors of values count relative to that: large rewards do not drown the "
-    "policy");
+    "while learning, where returns spread by more than 1, errors of values count relative to that: large rewards do "
+    "not drown the policy");
   v("span_loss", l.span_loss, OneOf{{"all", "ramp"}},
     "what is charged: all new memories, or (published code) only those on the ramp");
   v("span_weight", l.span_weight, Range{0, 1e6},
@@ -58,7 +58,7 @@ void VisitTrain(RunOptions& o, Options& v) {
 
 void VisitClone(RunOptions::Clone& c, Options& v) {
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of cloning, with the curriculum at its end; 0: none");
-  v("actor", c.loss.actor, OneOf{{"oracle", "policy"}},
+  v("actor", c.actor, OneOf{{"oracle", "policy"}},
     "who acts; policy: it learns what the oracle would do in the states that it gets into itself (DAgger)");
   v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
   v.Section(

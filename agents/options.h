@@ -45,6 +45,7 @@ struct RunOptions {
 
   struct Clone {
     int64_t max_steps = 0;
+    std::string actor = "oracle";  ///< or policy, which the oracle advises
     CloningOptions loss;
     OptimizerOptions optimizer;
   } clone;

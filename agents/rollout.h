@@ -40,6 +40,7 @@ struct Episode {
 /// An episode's last observation has a slot of its own (is_last): its action is ignored and it carries no loss.
 struct Rollout {
   int actor = 0;
+  Acting acting = Acting::kPolicy;
   int64_t number = 0;   ///< of this actor, from 0
   int64_t version = 0;  ///< of the parameters that acted
   int64_t unroll = 0, rows = 0, tokens = 0, num_actions = 0;
@@ -66,7 +67,7 @@ struct Rollout {
 inline double RolloutBytes(int64_t rows, int64_t unroll, int64_t tokens, int64_t num_actions) {
   const double per_slot = static_cast<double>(tokens) + 2;  // seen, start, last
   const double per_step =
-      3 + sizeof(float) + sizeof(float) * static_cast<double>(num_actions + 1);  // and what followed
+      4 + sizeof(float) + sizeof(float) * static_cast<double>(num_actions + 1);  // action, advice and what followed
   return static_cast<double>(rows) *
          (static_cast<double>(unroll + 1) * per_slot + static_cast<double>(unroll) * per_step);
 }

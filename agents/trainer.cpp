@@ -250,7 +250,7 @@ class Trainer::Impl {
 
   Acting WhoActs() const {
     if (state_.phase != Phase::kClone) return Acting::kPolicy;
-    return options_.clone.loss.actor == "oracle" ? Acting::kOracle : Acting::kAdvisedPolicy;
+    return options_.clone.actor == "oracle" ? Acting::kOracle : Acting::kAdvisedPolicy;
   }
 
   /// What was learnt before an actor failed is good, unless the network is what failed.

@@ -43,7 +43,7 @@ struct TrainerState {
   ScoreWindow target;
   MemoryPrice::State price;
   std::vector<ActorState> actors;          ///< empty entries: not started
-  std::vector<memory::StatePtr> students;  ///< per actor, while cloning and in consolidation
+  std::vector<memory::StatePtr> students;  ///< per actor, while the oracle or a teacher acts
 };
 
 /// Writes a checkpoint: weights as policy.* (and teacher.*), optimizer.*, actor<i>.*, student<i>.*, counters in the

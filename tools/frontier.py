@@ -3,7 +3,8 @@
 
 One point a run, as its evaluation at the end of training measured it (report/evaluation.json): the score over the
 living memories a step sees, mean over layers, with the 95 % interval of the score. Runs of one kind of memory share a
-colour and a line. Prints the points as a table in Markdown. Needs matplotlib.
+colour and a line. Cores whose memory is not made of steps (gru, lstm, none) have no place here. Prints the points as a
+table in Markdown. Needs matplotlib.
 Exit code 2 and one line when a run cannot be read, was not evaluated or is of another environment than the first.
 """
 
@@ -45,11 +46,11 @@ def read_point(run_dir):
         raise Unreadable(f"{run_dir}/report/evaluation.json: not JSON: {error}") from error
     living = evaluation.get("living_memories") or []
     if "score" not in evaluation or not living:
-        raise Unreadable(f"{run_dir}: its evaluation has no score over living memories")
+        raise Unreadable(f"{run_dir}: its evaluation has no living memories (gru, lstm and none have none)")
     last = read_metrics(run_dir)[-1]
     score = number(evaluation["score"])
     return Point(run_dir.resolve().name, setting(config, "env", "id"), setting(config, "memory", "core"),
-                 sum(living) / len(living), score, tuple(evaluation.get("score_ci") or (score, score)),
+                 sum(living) / len(living), score, tuple(map(number, evaluation.get("score_ci") or (score, score))),
                  number(last.get("env_steps")), number(last.get("seconds")))
 
 

@@ -352,7 +352,8 @@ inline void BackwardPositions(const ExpireAttentionArgs<S>& a, Work<ComputeType<
 }
 
 /// Output, its gradient, and what the forward pass left of every query's softmax. Uses the room of q_rows and
-/// grad_q_panels. delta sums in the order of dL/dp, so that a query which sees one key has none for its mask.
+/// grad_q_panels. delta sums in the order of dL/dp (but for pairs), so that a query which sees one key has no gradient
+/// for its mask.
 template <class S, int V>
 inline void LoadOutput(const ExpireAttentionArgs<S>& a, int64_t row, int64_t head, Work<ComputeType<S>, V>& w) {
   using T = ComputeType<S>;

@@ -30,7 +30,7 @@ inline double DoubleSum(Vec<T> x, int64_t from, int64_t to) {
 template <class T>
 inline void TransposeSquare(const T* from, int64_t from_row, T* to, int64_t to_row) {
   constexpr int n = kLanes<T>;
-#ifdef __AVX512F__
+#if defined(__AVX512F__) && !defined(__clang__)  // __builtin_shuffle is GCC's
   // Both halves of the rows are dealt out in turn, log2(n) times: then what was a row is a lane.
   LaneNumbers<T> low, high;
   for (int l = 0; l < n; ++l) low[l] = l / 2 + l % 2 * n, high[l] = low[l] + n / 2;

@@ -167,7 +167,7 @@ inline void WriteRow(const T* from, int64_t n, S* to) {
 #ifdef __AVX512F__
 inline constexpr int kTileRows = 8;  // 8 x 2 accumulators of 32 registers
 #else
-inline constexpr int kTileRows = 3;  // 3 x 2 x 2 half-width accumulators of 16 registers
+inline constexpr int kTileRows = 3;  // 3 x 2 x 2 accumulators of AVX's 16 registers; plain x86 spills some
 #endif
 
 /// One tile of Product: Rows rows and Vecs vectors of C stay in registers while k runs.

@@ -140,6 +140,10 @@ TEST(Cloning, AnAdvisedPolicyActsAndLearnsTheAdvice) {
     const UpdateReport report = CloningUpdate(rollouts, {}, {}, 0, sharded, values, still, memories);
     EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
     EXPECT_TRUE(memories.empty()) << "the policy's own memory comes with the rollout";
+    const double bytes = RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions);
+    EXPECT_EQ(bytes, static_cast<double>(r.observations.size() + r.episode_start.size() + r.is_last.size() +
+                                         r.actions.size() + r.advice.size() + r.terminated.size() + r.truncated.size() +
+                                         sizeof(float) * (r.rewards.size() + r.head.size())));
   }
   EXPECT_LT(followed, 3 * 4 * run->train.unroll_length / 2) << "it is the policy that acts";
 }

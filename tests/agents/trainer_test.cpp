@@ -118,6 +118,21 @@ TEST(DeterminismTrainer, ResumeOfAnAdvisedPolicyIsExact) {
                       [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
 }
 
+/// The policy that was advised goes on without advice, in the middle of its episodes.
+TEST(DeterminismTrainer, ResumeAfterAdviceIsExact) {
+  ExpectResumeIsExact(*MakeTinyRun(AllPhases({"clone.actor=policy"})),
+                      [](const TrainerState& s) { return s.phase_number == 1 && s.phase_steps == 0; });
+}
+
+TEST(Trainer, AnAdvisedPolicyMayLagAndCloneAgain) {
+  const auto run = MakeTinyRun({"train.max_steps=600", "clone.max_steps=600", "clone.actor=policy",
+                                "phases=learn clone clone learn", "train.max_policy_lag=2", "train.actors=2"});
+  Trainer trainer(*run, {});
+  EXPECT_TRUE(trainer.Train());
+  EXPECT_EQ(trainer.state().phase, Phase::kDone);
+  EXPECT_GE(trainer.state().env_steps, 2400);
+}
+
 /// The checkpoint where a phase begins: the oracle or the teacher has acted last, the policy acts next.
 class DeterminismBetweenPhases : public testing::TestWithParam<int64_t> {};
 

@@ -93,11 +93,12 @@ TEST_F(Plots, ScoresOverLivingMemoriesBecomeAPictureAndATable) {
 
 TEST_F(Plots, AFrontierNeedsEvaluationsOfOneEnvironment) {
   const std::string es = WriteAgent("es", "Corridor-v0", "expire_span");
-  const auto other = Run({"frontier.py", es, WriteAgent("xl", "Portal-v0", "gru"), "--out", folder_ / "x.png"});
+  const auto other =
+      Run({"frontier.py", es, WriteAgent("xl", "Portal-v0", "transformer_xl"), "--out", folder_ / "x.png"});
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_THAT(other.err, HasSubstr("different environments: es on Corridor-v0, xl on Portal-v0"));
-  const auto none = Run(
-      {"frontier.py", es, WriteAgent("new", "Corridor-v0", "gru", /*evaluated=*/false), "--out", folder_ / "x.png"});
+  const auto none = Run({"frontier.py", es, WriteAgent("new", "Corridor-v0", "compressive", /*evaluated=*/false),
+                         "--out", folder_ / "x.png"});
   EXPECT_EQ(none.exit_code, 2);
   EXPECT_THAT(none.err, HasSubstr("evaluation.json: No such file"));
 }

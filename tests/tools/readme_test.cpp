@@ -71,9 +71,9 @@ Words Short(Words words) {
   if (Has(words, "--help")) return words;
   const std::string command = words[0];
   if (command == "train") Set(words, "log.eval_episodes", "1");
-  const bool has_phases_of_its_own = Has(words, "memory.core") || Has(words, "control") || Has(words, "instruction");
-  if (command == "train" && has_phases_of_its_own) Set(words, "train.max_minutes", "1e-6");
-  if (command == "train" && !has_phases_of_its_own)
+  const bool cannot_consolidate = Has(words, "memory.core") || Has(words, "control") || Has(words, "instruction");
+  if (command == "train" && cannot_consolidate) Set(words, "train.max_minutes", "1e-6");
+  if (command == "train" && !cannot_consolidate)
     for (const char* name : {"train.max_steps", "consolidate.max_steps"}) Set(words, name, "1");
   if (command == "train" && Has(words, "clone.max_steps")) Set(words, "clone.max_steps", "1");
   if (command == "train-sequence") Set(words, "train.max_updates", "1");
