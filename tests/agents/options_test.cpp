@@ -63,7 +63,7 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
       {{"curriculum.start=20", "curriculum.end=10"},
        "curriculum.end: got 10, allowed 0 or 20..200 (curriculum.start to env.length_max)"},
       {{"train.unroll_length=4096", "train.num_envs=4096", "train.max_policy_lag=9", "train.actors=2"},
-       "train.unroll_length: got 4096: the 20 rollouts that may wait for the learner would take 7.89 GB, allowed: "
+       "train.unroll_length: got 4096: the 20 rollouts that may wait for the learner would take 8.05 GB, allowed: "
        "train.queue_gigabytes = 4"},
       {{"consolidate.initial_span=0.01", "memory.span_scale=logarithmic", "consolidate.max_steps=5"},
        "consolidate.initial_span: got 0.01; memory: no predictor gives spans of 2.56 steps; allowed: more than 8, less "
