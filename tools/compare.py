@@ -14,8 +14,8 @@ import math
 import sys
 from pathlib import Path
 
-from plot import (INK, LAYERS, MUTED, SCORES, Unreadable, column, has_numbers, label_ends, layer_columns, number,
-                  read_metrics, style_axes)
+from plot import (INK, LAYERS, MUTED, SCORES, Unreadable, column, exit_code, has_numbers, label_ends, layer_columns,
+                  number, read_metrics, style_axes)
 
 
 def score_name(run_dir, lines):
@@ -90,27 +90,22 @@ def draw(runs, name):
     return figure
 
 
+def write_comparison(run_dirs, out):
+    runs = [(run_dir, read_metrics(run_dir)) for run_dir in run_dirs]
+    names = {score_name(*run) for run in runs}
+    if len(names) > 1:
+        raise Unreadable(f"runs of different tasks: {', '.join(sorted(names))}")
+    name = names.pop()
+    draw(runs, name).savefig(out)
+    print(table(runs, name))
+
+
 def main():
     parser = argparse.ArgumentParser(description="Draw runs of one sequence task side by side, and print their table.")
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, nargs="+", help="folders that hold metrics.jsonl")
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="picture to write")
     arguments = parser.parse_args()
-    try:
-        runs = [(run_dir, read_metrics(run_dir)) for run_dir in arguments.run_dir]
-        names = {score_name(*run) for run in runs}
-        if len(names) > 1:
-            raise Unreadable(f"runs of different tasks: {', '.join(sorted(names))}")
-        name = names.pop()
-        figure = draw(runs, name)
-        figure.savefig(arguments.out)
-        print(table(runs, name))
-    except (Unreadable, OSError) as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        print(f"compare: {error.name} is missing; install it with: pip install matplotlib", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("compare", lambda: write_comparison(arguments.run_dir, arguments.out))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from plot import INK, LAYERS, MUTED, Unreadable, number, read_metrics, style_axes
+from plot import INK, LAYERS, MUTED, Unreadable, exit_code, number, read_metrics, style_axes
 
 
 @dataclass
@@ -93,26 +93,22 @@ def draw(points):
     return figure
 
 
+def write_frontier(run_dirs, out):
+    points = [read_point(run_dir) for run_dir in run_dirs]
+    for point in points:
+        if point.environment != points[0].environment:
+            raise Unreadable(f"runs of different environments: {points[0].run} on {points[0].environment}, "
+                             f"{point.run} on {point.environment}")
+    draw(points).savefig(out)
+    print(table(points))
+
+
 def main():
     parser = argparse.ArgumentParser(description="Draw the scores of runs over their living memories.")
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, nargs="+", help="folders of finished runs")
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="picture to write")
     arguments = parser.parse_args()
-    try:
-        points = [read_point(run_dir) for run_dir in arguments.run_dir]
-        for point in points:
-            if point.environment != points[0].environment:
-                raise Unreadable(f"runs of different environments: {points[0].run} on {points[0].environment}, "
-                                 f"{point.run} on {point.environment}")
-        draw(points).savefig(arguments.out)
-        print(table(points))
-    except (Unreadable, OSError) as error:
-        print(f"frontier: {error}", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        print(f"frontier: {error.name} is missing; install it with: pip install matplotlib", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code("frontier", lambda: write_frontier(arguments.run_dir, arguments.out))
 
 
 if __name__ == "__main__":

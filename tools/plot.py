@@ -286,18 +286,24 @@ def write_plot(run_dir):
     return path
 
 
+def exit_code(program, work):
+    """0 after work(); 2 and one line on stderr where runs are unreadable, pictures not writable or matplotlib lacks."""
+    try:
+        work()
+    except (Unreadable, OSError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        print(f"{program}: {error.name} is missing; install it with: pip install matplotlib", file=sys.stderr)
+        return 2
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description="Draw the course of a run into RUN_DIR/report/progress.png.")
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="folder that holds metrics.jsonl")
-    try:
-        print(write_plot(parser.parse_args().run_dir))
-    except Unreadable as error:
-        print(f"plot: {error}", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        print(f"plot: {error.name} is missing; install it with: pip install matplotlib", file=sys.stderr)
-        return 2
-    return 0
+    run_dir = parser.parse_args().run_dir
+    return exit_code("plot", lambda: print(write_plot(run_dir)))
 
 
 if __name__ == "__main__":
