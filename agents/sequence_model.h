@@ -29,6 +29,7 @@ class SequenceModel : public torch::nn::Module {
   }
 
   const memory::Core& core() const { return *core_; }
+  memory::Core& core() { return *core_; }
 
  private:
   std::shared_ptr<memory::Core> core_;

@@ -23,7 +23,7 @@ void VisitTrain(SequenceOptions::Train& t, Options& v) {
   v("batch", t.batch, Range{1, 65536}, "rows that are read side by side, over all threads");
   v("block", t.block, Range{1, 65536}, "tokens of every row in an update");
   v("threads", t.threads, Range{1, 256}, "threads that compute gradients, each on rows of its own");
-  v("max_updates", t.max_updates, Range{1, kMany}, "updates of the whole training");
+  v("max_updates", t.max_updates, Range{0, kMany}, "updates of learning");
   v("max_minutes", t.max_minutes, Range{0, 1e6}, "checkpoint and exit after this time; 0: no limit");
   v("dtype", t.dtype, OneOf{{"float32", "bfloat16"}},
     "what the core computes and remembers in; weights are kept and updated in float32");
@@ -38,6 +38,20 @@ void VisitTrain(SequenceOptions::Train& t, Options& v) {
   v("span_tolerance", t.span_tolerance, Range{1e-9, 1e3}, "nats per label above span_target that forgetting may cost");
   v("span_weight_rate", t.span_weight_rate, Range{0, 10}, "how fast alpha follows the training loss");
   v("span_rate", t.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
+}
+
+void VisitConsolidate(SequenceOptions::Consolidate& c, Options& v) {
+  v("max_updates", c.max_updates, Range{0, kMany},
+    "updates behind train.max_updates in which the model forgets what its predictions do not need; 0: none");
+  v("tolerance", c.tolerance, Range{1e-9, 1e3},
+    "KL divergence from the model as it was before, nats per label: alpha rises below it and falls above");
+  v("alpha_start", c.alpha_start, Range{1e-9, 1}, "first price of memory");
+  v("alpha_rate", c.alpha_rate, Range{0, 10}, "how fast the price follows the divergence; 0: it stays");
+  v("initial_span", c.initial_span, Range{0, 0.999999},
+    "spans start again at this share of memory.span_limit; 0: they go on as they are");
+  v("span_rate", c.span_rate, Range{0, 1e3}, "learning rate of the span predictors, relative to learning_rate");
+  v.Section(
+      "optimizer", [&c](Options& inner) { VisitOptimizer(c.optimizer, inner); }, "optimiser while consolidating");
 }
 
 void VisitEvaluate(SequenceOptions::Evaluate& o, Options& v) {
@@ -72,6 +86,9 @@ void SequenceOptions::Visit(Options& v) {
   v.Section(
       "optimizer", [this](Options& s) { VisitOptimizer(optimizer, s); }, "optimiser");
   v.Section(
+      "consolidate", [this](Options& s) { VisitConsolidate(consolidate, s); },
+      "forget all that the learnt predictions do not need");
+  v.Section(
       "curriculum", [this](Options& s) { VisitCurriculum(curriculum, s); }, "harder sequences as the score allows");
   v.Section(
       "evaluate", [this](Options& s) { VisitEvaluate(evaluate, s); }, "streaming evaluation");
@@ -86,10 +103,21 @@ void SequenceOptions::SetTask(const std::string& id) {
 
 void SequenceOptions::Resolve() {
   memory.options->block = train.block;
-  for (const auto& [name, value] : {std::pair{"span_weight", train.span_weight}, {"span_target", train.span_target}})
+  for (const auto& [name, value] : {std::pair{"train.span_weight", train.span_weight},
+                                    {"train.span_target", train.span_target},
+                                    {"consolidate.max_updates", static_cast<double>(consolidate.max_updates)}})
     if (value > 0 && memory.options->Ramp() <= 0)
-      throw std::invalid_argument(
-          fmt::format("train.{}: memory.core = {} predicts no spans, allowed: 0", name, memory.name));
+      throw std::invalid_argument(fmt::format("{}: memory.core = {} predicts no spans, allowed: 0", name, memory.name));
+  if (MaxUpdates() == 0)
+    throw std::invalid_argument(
+        "train.max_updates: got 0, allowed: more than 0 for it or consolidate.max_updates, else there is nothing to "
+        "do");
+  try {
+    if (consolidate.initial_span > 0) memory.options->Make()->RestartSpans(consolidate.initial_span);
+  } catch (const std::exception& error) {
+    throw std::invalid_argument(
+        fmt::format("consolidate.initial_span: got {}; {}", consolidate.initial_span, error.what()));
+  }
   if (train.span_target > 0 && (train.span_weight <= 0 || train.span_weight > 1))
     throw std::invalid_argument(fmt::format(
         "train.span_weight: got {}, allowed: more than 0, at most 1, for alpha to start from towards train.span_target",

@@ -33,6 +33,13 @@ struct SequenceOptions {
     double span_weight = 0, span_target = 0, span_tolerance = 0.01, span_weight_rate = 0.03, span_rate = 1;
   } train;
   OptimizerOptions optimizer;
+
+  /// After learning: the model becomes the teacher of one that starts from its weights and is charged for its memory.
+  struct Consolidate {
+    int64_t max_updates = 0;
+    double tolerance = 0.01, alpha_start = 1e-7, alpha_rate = 0.03, initial_span = 0, span_rate = 1;
+    OptimizerOptions optimizer;
+  } consolidate;
   CurriculumOptions curriculum;  ///< its episodes are sequences of labels, each right or wrong
 
   struct Evaluate {
@@ -52,6 +59,8 @@ struct SequenceOptions {
   /// Errors: std::invalid_argument naming the option, its value and what is allowed.
   void Resolve();
 
+  /// Updates of both phases.
+  int64_t MaxUpdates() const { return train.max_updates + consolidate.max_updates; }
   /// Rows of an evaluation.
   int64_t EvaluationBatch() const { return evaluate.batch > 0 ? evaluate.batch : train.batch; }
 };

@@ -51,7 +51,10 @@ struct SequenceShards::Pass {
   int64_t first = 0, rows = 0;
   memory::StatePtr before;
   memory::BlockOutput out;
-  Tensor nats;  // of the scored labels; undefined: there are none
+  Tensor places, logits;  // of the scored labels; undefined: there are none
+  Tensor nats;            // [scored], of the labels
+  Tensor loss;            // [scored], what is learnt from
+  double kl = 0;
   std::vector<float> gradient;
   MemoryTally memory;
   int64_t saved_bytes = 0;
@@ -97,16 +100,22 @@ void SequenceShards::Forward(SequenceBlock& block, uint64_t noise, size_t shard,
   const Tensor places = ScoredPlaces(block, pass.first, pass.rows);
   if (places.numel() == 0) return;
   const Tensor y = pass.out.y.reshape({-1, pass.out.y.size(2)});
-  const Tensor logits = model_.Head(y.index_select(0, places.to(y.device())));  // [scored, labels]
+  pass.places = places;
+  pass.logits = model_.Head(y.index_select(0, places.to(y.device())));
+}
+
+/// Compares a shard's answers with the labels.
+void SequenceShards::Mark(SequenceBlock& block, Pass& pass) const {
+  if (!pass.logits.defined()) return;
   const Tensor labels = Rows(block.labels, pass.first, pass.rows, block.steps)
                             .reshape({-1})
-                            .index_select(0, places)
-                            .to(logits.device(), torch::kLong);
-  pass.nats = torch::cross_entropy_loss(logits, labels, {}, at::Reduction::None);
+                            .index_select(0, pass.places)
+                            .to(pass.logits.device(), torch::kLong);
+  pass.nats = torch::cross_entropy_loss(pass.logits, labels, {}, at::Reduction::None);
   const Tensor nats = pass.nats.detach().to(torch::kCPU, torch::kFloat).contiguous();
-  const Tensor predicted = logits.detach().argmax(1).to(torch::kCPU, torch::kUInt8).contiguous();
-  for (int64_t i = 0; i < places.numel(); ++i) {
-    const auto at = static_cast<size_t>(pass.first * block.steps + places.const_data_ptr<int64_t>()[i]);
+  const Tensor predicted = pass.logits.detach().argmax(1).to(torch::kCPU, torch::kUInt8).contiguous();
+  for (int64_t i = 0; i < pass.places.numel(); ++i) {
+    const auto at = static_cast<size_t>(pass.first * block.steps + pass.places.const_data_ptr<int64_t>()[i]);
     block.nats[at] = nats.const_data_ptr<float>()[i];
     block.predicted[at] = predicted.const_data_ptr<uint8_t>()[i];
   }
@@ -122,7 +131,7 @@ void SequenceShards::Backward(const SequenceBlock& block, const SpanCharge& char
     roots.push_back(root);
     grads.push_back(torch::full_like(root, weight));
   };
-  add(pass.nats, 1 / static_cast<double>(std::max<int64_t>(num_scored, 1)));
+  add(pass.loss, 1 / static_cast<double>(std::max<int64_t>(num_scored, 1)));
   add(out.ramp_sum, charge.ramp_sum);
   add(out.span_mean, share * charge.span_mean);
   add(out.aux_loss, share);
@@ -131,33 +140,58 @@ void SequenceShards::Backward(const SequenceBlock& block, const SpanCharge& char
   AddFlat(parameters_, torch::autograd::grad(roots, parameters_.tensors(), grads, false, false, true), pass.gradient);
 }
 
-BlockReport SequenceShards::Answer(SequenceBlock& block) {
+std::vector<SequenceShards::Pass> SequenceShards::ForwardAll(SequenceBlock& block) {
   std::vector<Pass> passes(memories_.size());
   pool_.Run(static_cast<int>(passes.size()), [&](int k) {
     const torch::NoGradGuard no_grad;
     Forward(block, 0, static_cast<size_t>(k), passes[static_cast<size_t>(k)]);
   });
+  return passes;
+}
+
+BlockReport SequenceShards::Answer(SequenceBlock& block) {
+  auto passes = ForwardAll(block);
   BlockReport report;
   report.memory = MemoryTally(ramp_);
-  for (const Pass& pass : passes) report.memory.Add(pass.memory);
+  for (Pass& pass : passes) {
+    Mark(block, pass);
+    report.memory.Add(pass.memory);
+  }
   return report;
 }
 
-BlockReport SequenceShards::Learn(SequenceBlock& block, const SpanCharge& charge, uint64_t noise, bool measures) {
+Lesson SequenceShards::Teach(SequenceBlock& block) {
+  Lesson lesson;
+  for (const Pass& pass : ForwardAll(block))
+    lesson.push_back(pass.logits.defined() ? torch::log_softmax(pass.logits, 1) : Tensor());
+  return lesson;
+}
+
+BlockReport SequenceShards::Learn(SequenceBlock& block, const SpanCharge& charge, uint64_t noise, bool measures,
+                                  const Lesson& lesson) {
   std::vector<Pass> passes(memories_.size());
   const int64_t num_scored = block.NumScored();
   pool_.Run(static_cast<int>(passes.size()), [&](int k) {
     Pass& pass = passes[static_cast<size_t>(k)];
+    const auto forward = [&] {
+      Forward(block, noise + 2 * static_cast<uint64_t>(k), static_cast<size_t>(k), pass);
+      Mark(block, pass);
+      pass.loss = pass.nats;
+      if (lesson.empty() || !pass.logits.defined()) return;
+      const Tensor& teacher = lesson[static_cast<size_t>(k)];
+      pass.loss = (teacher.exp() * (teacher - torch::log_softmax(pass.logits, 1))).sum(1);
+      pass.kl = pass.loss.detach().sum().item<double>();
+    };
     if (measures) {
       const memory::LiveBytes live;
-      Forward(block, noise + 2 * static_cast<uint64_t>(k), static_cast<size_t>(k), pass);
+      forward();
       pass.saved_bytes = live.bytes() - pass.out.state->bytes();  // the next block's memory is not for backward
     } else {
-      Forward(block, noise + 2 * static_cast<uint64_t>(k), static_cast<size_t>(k), pass);
+      forward();
     }
     Backward(block, charge, num_scored, pass);
     pass.out = {};
-    pass.nats = Tensor();
+    pass.logits = pass.nats = pass.loss = Tensor();
   });
   BlockReport report;
   report.memory = MemoryTally(ramp_);
@@ -165,6 +199,7 @@ BlockReport SequenceShards::Learn(SequenceBlock& block, const SpanCharge& charge
   for (size_t k = 0; k < passes.size(); ++k) {
     report.memory.Add(passes[k].memory);
     report.saved_bytes += passes[k].saved_bytes;
+    report.kl += passes[k].kl;
     for (size_t i = 0; k > 0 && i < report.gradient.size(); ++i) report.gradient[i] += passes[k].gradient[i];
   }
   return report;

@@ -39,8 +39,13 @@ struct SpanCharge {
 struct BlockReport {
   std::vector<float> gradient;  ///< flat; empty where only answers were asked for
   MemoryTally memory;
+  double kl = 0;            ///< nats, sum over the scored labels: how far from the teacher
   int64_t saved_bytes = 0;  ///< of tensors that live from the forward to the backward pass
 };
+
+/// Log-probabilities that a teacher gives to the labels, of every shard [scored, labels]; undefined where nothing is
+/// scored. Empty: there is no teacher.
+using Lesson = std::vector<torch::Tensor>;
 
 /// Runs a model over blocks: each thread takes rows of its own, with their memory, which goes on from block to block.
 ///
@@ -57,9 +62,12 @@ class SequenceShards {
 
   /// Answers a block without gradients.
   BlockReport Answer(SequenceBlock& block);
-  /// The same, and the gradient of: mean nats of the scored labels + the core's own loss + charge. noise: of this
-  /// update, odd; `measures`: fill saved_bytes.
-  BlockReport Learn(SequenceBlock& block, const SpanCharge& charge, uint64_t noise, bool measures);
+  /// What a teacher says to a block, without gradients; the block's own answers stay as they are.
+  Lesson Teach(SequenceBlock& block);
+  /// Answer, and the gradient of: mean nats of the scored labels + the core's own loss + charge. With a teacher's
+  /// lesson KL(teacher || model) stands in place of the nats. noise: of this update, odd; `measures`: fill saved_bytes.
+  BlockReport Learn(SequenceBlock& block, const SpanCharge& charge, uint64_t noise, bool measures,
+                    const Lesson& lesson = {});
 
   /// Memory of every shard before the next block.
   const std::vector<memory::StatePtr>& memories() const { return memories_; }
@@ -68,11 +76,13 @@ class SequenceShards {
 
  private:
   struct Pass;  // of one shard
+  std::vector<Pass> ForwardAll(SequenceBlock& block);
 
   int64_t FirstRow(size_t shard) const {
     return rows_ * static_cast<int64_t>(shard) / static_cast<int64_t>(memories_.size());
   }
   void Forward(SequenceBlock& block, uint64_t noise, size_t shard, Pass& pass);
+  void Mark(SequenceBlock& block, Pass& pass) const;
   void Backward(const SequenceBlock& block, const SpanCharge& charge, int64_t num_scored, Pass& pass) const;
 
   const SequenceModel& model_;

@@ -17,13 +17,18 @@ void SaveSequence(const std::string& path, const SequenceState& s, const std::ve
   views.Add("stream", Dtype::kU8, s.stream);
   views.Add("scorer", Dtype::kU8, s.scorer);
   for (size_t i = 0; i < s.memories.size(); ++i) views.Add(fmt::format("memory{}.", i), s.memories[i]);
+  if (!s.teacher.empty()) views.AddParameters("teacher.", s.teacher, layout);
+  for (size_t i = 0; i < s.teacher_memories.size(); ++i)
+    views.Add(fmt::format("teacher_memory{}.", i), s.teacher_memories[i]);
   std::map<std::string, std::string> metadata = {{"updates", std::to_string(s.updates)},
                                                  {"tokens", std::to_string(s.tokens)},
                                                  {"seconds", NumberText(s.seconds)},
                                                  {"optimizer_updates", std::to_string(s.optimizer_updates)},
                                                  {"shards", std::to_string(s.memories.size())},
                                                  {"alpha", NumberText(s.alpha)},
-                                                 {"excess", NumberText(s.excess)}};
+                                                 {"excess", NumberText(s.excess)},
+                                                 {"teachers", std::to_string(s.teacher_memories.size())},
+                                                 {"taught_since", std::to_string(s.taught_since)}};
   AddCurriculum("curriculum.", s.curriculum, metadata);
   configs::WriteSafetensors(path, views.views(), metadata);
 }
@@ -53,6 +58,12 @@ SequenceState LoadSequence(const SafetensorsFile& file, const std::vector<Parame
   s.scorer = ReadArray<std::byte>(file, "scorer");
   const int64_t shards = integer("shards");
   for (int64_t i = 0; i < shards; ++i) s.memories.push_back(ReadMemory(file, fmt::format("memory{}.", i), core));
+  // Checkpoints of before there was consolidation do not name teachers.
+  const int64_t teachers = file.metadata().contains("teachers") ? integer("teachers") : 0;
+  if (teachers > 0) s.teacher = LoadWeights(file, layout, "teacher.");
+  for (int64_t i = 0; i < teachers; ++i)
+    s.teacher_memories.push_back(ReadMemory(file, fmt::format("teacher_memory{}.", i), core));
+  if (teachers > 0) s.taught_since = integer("taught_since");
   return s;
 }
 

@@ -23,10 +23,13 @@ struct SequenceState {
   std::vector<std::byte> stream;           ///< SequenceStream::Save
   std::vector<std::byte> scorer;           ///< Scorer::Save
   std::vector<memory::StatePtr> memories;  ///< of every shard
+  std::vector<float> teacher;              ///< while consolidating: the model as it was before; else empty
+  std::vector<memory::StatePtr> teacher_memories;
+  int64_t taught_since = 0;  ///< updates before consolidation
 };
 
-/// Writes a checkpoint: weights as model.*, optimizer.*, stream, memory<i>.*, counters in the metadata. Atomic and
-/// checksummed. Errors: as configs::WriteSafetensors.
+/// Writes a checkpoint: weights as model.*, teacher.*, optimizer.*, stream, memory<i>.*, teacher_memory<i>.*, counters
+/// in the metadata. Atomic and checksummed. Errors: as configs::WriteSafetensors.
 void SaveSequence(const std::string& path, const SequenceState& state, const std::vector<ParameterLayout>& layout);
 
 /// Weights alone, for viewers and --init-from.

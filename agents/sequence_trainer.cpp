@@ -38,7 +38,13 @@ double HardestOf(const envs::sequence::SequenceSpec& spec) {
   return spec.curriculum_parameter.empty() ? kNaN : spec.curriculum_max;
 }
 
-PriceRule RuleOf(const SequenceOptions::Train& train) { return {.rate = train.span_weight_rate}; }
+/// The price of memory while learning, which follows the loss, and while consolidating, which follows the teacher.
+PriceControl LearningPrice(const SequenceOptions::Train& train) {
+  return {{.rate = train.span_weight_rate}, train.span_weight, kNaN};
+}
+PriceControl ConsolidationPrice(const SequenceOptions::Consolidate& consolidate) {
+  return {{.rate = consolidate.alpha_rate}, consolidate.alpha_start, 0};
+}
 
 double Mean(const std::vector<double>& values) {
   double sum = 0;
@@ -64,9 +70,8 @@ class SequenceTrainer::Impl {
         shards_(*model_, parameters_, pool_, block_.rows, ramp_),
         scorer_(stream_->spec(), static_cast<int>(block_.rows)),
         curriculum_(options.curriculum, HardestOf(stream_->spec())),
-        price_(RuleOf(options.train), options.train.span_weight, kNaN),
-        optimizer_(options.optimizer, static_cast<size_t>(parameters_.size()),
-                   RateScale(parameters_, options.train.span_rate)) {
+        price_(LearningPrice(options.train)) {
+    MakeOptimizer(options_.optimizer, options_.train.span_rate);
     for (const Split split : {Split::kValid, Split::kTest})
       OpenStream(options, split);  // a bad one is better known now
     state_.parameters = parameters_.Read();
@@ -78,13 +83,19 @@ class SequenceTrainer::Impl {
     stream_->Restore(state.stream);
     scorer_.Restore(state.scorer);
     curriculum_.Restore(state.curriculum);
-    price_.Restore(state.alpha, state.excess);
-    shards_.Restore(state.memories);
-    parameters_.Write(state.parameters);
-    optimizer_.mean() = state.mean;
-    optimizer_.square() = state.square;
-    optimizer_.set_updates(state.optimizer_updates);
     state_ = std::move(state);
+    if (Consolidates()) {
+      teacher_ = std::make_unique<Teacher>(*this);
+      teacher_->shards.Restore(state_.teacher_memories);
+      MakeOptimizer(options_.consolidate.optimizer, options_.consolidate.span_rate);
+      price_ = ConsolidationPrice(options_.consolidate);
+    }
+    price_.Restore(state_.alpha, state_.excess);
+    shards_.Restore(state_.memories);
+    parameters_.Write(state_.parameters);
+    optimizer_->mean() = state_.mean;
+    optimizer_->square() = state_.square;
+    optimizer_->set_updates(state_.optimizer_updates);
   }
 
   void InitFrom(const std::vector<float>& values) {
@@ -96,9 +107,12 @@ class SequenceTrainer::Impl {
     started_ = live_ = Clock::now();
     seconds_before_ = state_.seconds;
     bool goes_on = true;
-    while (goes_on && state_.updates < options_.train.max_updates) goes_on = Step();
+    while (goes_on && !IsDone()) {
+      if (!Consolidates() && state_.updates >= options_.train.max_updates) BeginConsolidation();
+      goes_on = Step();
+    }
     Checkpoint();
-    return state_.updates >= options_.train.max_updates;
+    return IsDone();
   }
 
   const SequenceState& state() const { return state_; }
@@ -106,6 +120,49 @@ class SequenceTrainer::Impl {
   const SequenceModel& model() const { return *model_; }
 
  private:
+  /// The model as it was when consolidation began. It remembers nothing yet.
+  struct Teacher {
+    explicit Teacher(Impl& trainer)
+        : model(MakeSequenceModel(trainer.options_, trainer.stream_->spec())),
+          parameters(*model),
+          shards(*model, parameters, trainer.pool_, trainer.block_.rows, trainer.ramp_) {
+      parameters.Write(trainer.state_.teacher);
+    }
+    const std::shared_ptr<SequenceModel> model;
+    FlatParameters parameters;
+    SequenceShards shards;
+  };
+
+  bool Consolidates() const { return !state_.teacher.empty(); }
+  /// Updates at which the present phase began, and that it lasts.
+  int64_t PhaseStart() const { return Consolidates() ? state_.taught_since : 0; }
+  int64_t PhaseUpdates() const {
+    return Consolidates() ? options_.consolidate.max_updates : options_.train.max_updates;
+  }
+  bool IsDone() const {
+    if (!Consolidates() && options_.consolidate.max_updates > 0) return false;
+    return state_.updates - PhaseStart() >= PhaseUpdates();
+  }
+
+  void MakeOptimizer(const OptimizerOptions& options, double span_rate) {
+    optimizer_ = std::make_unique<Optimizer>(options, static_cast<size_t>(parameters_.size()),
+                                             RateScale(parameters_, span_rate));
+  }
+
+  /// The model becomes the teacher of one that starts from its weights and with its memory.
+  void BeginConsolidation() {
+    state_.teacher = state_.parameters;
+    state_.taught_since = state_.updates;
+    teacher_ = std::make_unique<Teacher>(*this);
+    teacher_->shards.Restore(shards_.memories());
+    if (options_.consolidate.initial_span > 0) {
+      model_->core().RestartSpans(options_.consolidate.initial_span);
+      state_.parameters = parameters_.Read();
+    }
+    MakeOptimizer(options_.consolidate.optimizer, options_.consolidate.span_rate);
+    price_ = ConsolidationPrice(options_.consolidate);
+  }
+
   /// Sums over a log interval, evaluations left out.
   struct Interval {
     double wall = 0, cpu = 0;
@@ -116,7 +173,7 @@ class SequenceTrainer::Impl {
   /// One update and what is due behind it. False: it is time to stop.
   bool Step() {
     Update();
-    const bool is_last = state_.updates >= options_.train.max_updates;
+    const bool is_last = IsDone();
     const auto due = [&](int64_t interval) { return interval > 0 && state_.updates % interval == 0; };
     const bool evaluates = due(options_.evaluate.interval_updates);
     const bool goes_on = !evaluates || Evaluate();
@@ -137,23 +194,29 @@ class SequenceTrainer::Impl {
   SpanCharge Charge() const {
     const auto& t = options_.train;
     const double alpha = Alpha();
+    if (Consolidates()) return {.ramp_sum = 0, .span_mean = alpha * ramp_};
     if (t.span_loss == "all") return {.ramp_sum = 0, .span_mean = alpha};
     const double rows = static_cast<double>(t.batch), block = static_cast<double>(t.block);
     return {.ramp_sum = alpha > 0 ? alpha / (ramp_ * block * rows) : 0, .span_mean = 0};
   }
 
-  /// Alpha follows the loss of the block, once the curriculum is at its end.
-  void FollowLoss() {
+  /// Alpha follows the loss of the block or the divergence from the teacher, once the curriculum is at its end.
+  void UpdatePrice(const BlockReport& report) {
+    const int64_t num_scored = block_.NumScored();
+    if (Consolidates()) {
+      if (num_scored > 0 && curriculum_.at_hardest())
+        price_.Update(report.kl / static_cast<double>(num_scored), options_.consolidate.tolerance);
+      return;
+    }
     if (options_.train.span_target == 0) return;
     if (!curriculum_.at_hardest()) return price_.Restore(price_.price(), kNaN);
-    const int64_t num_scored = block_.NumScored();
     if (num_scored == 0) return;
     const double loss = block_.SumNats() / static_cast<double>(num_scored);
     price_.Update(loss - options_.train.span_target, options_.train.span_tolerance);
   }
 
   bool IsLogged(int64_t update) const {
-    return update % options_.log.interval_updates == 0 || update >= options_.train.max_updates;
+    return update % options_.log.interval_updates == 0 || update - PhaseStart() >= PhaseUpdates();
   }
 
   void Update() {
@@ -164,7 +227,7 @@ class SequenceTrainer::Impl {
     span_weight_ = Alpha();
     const BlockReport report = Learn(noise);
     Apply(report);
-    FollowLoss();
+    UpdatePrice(report);
     Score();
     interval_.memory.Add(report.memory);
     interval_.tokens += block_.rows * block_.steps;
@@ -189,7 +252,8 @@ class SequenceTrainer::Impl {
 
   BlockReport Learn(uint64_t noise) {
     try {
-      return shards_.Learn(block_, Charge(), noise, IsLogged(state_.updates + 1));
+      const Lesson lesson = Consolidates() ? teacher_->shards.Teach(block_) : Lesson();
+      return shards_.Learn(block_, Charge(), noise, IsLogged(state_.updates + 1), lesson);
     } catch (const memory::NotFinite&) {
       ThrowDiverged();
     }
@@ -201,9 +265,9 @@ class SequenceTrainer::Impl {
   }
 
   void Apply(const BlockReport& report) {
-    const double progress = static_cast<double>(state_.updates) / static_cast<double>(options_.train.max_updates);
-    learning_rate_ = optimizer_.rate(progress);
-    grad_norm_ = optimizer_.Step(state_.parameters, report.gradient, progress);
+    const double progress = static_cast<double>(state_.updates - PhaseStart()) / static_cast<double>(PhaseUpdates());
+    learning_rate_ = optimizer_->rate(progress);
+    grad_norm_ = optimizer_->Step(state_.parameters, report.gradient, progress);
     if (!std::isfinite(grad_norm_)) ThrowDiverged();
     Clamp(bounds_, state_.parameters);
     parameters_.Write(state_.parameters);
@@ -237,12 +301,14 @@ class SequenceTrainer::Impl {
 
   void Log() {
     SequenceStatus s;
-    s.updates = state_.updates, s.max_updates = options_.train.max_updates, s.tokens = state_.tokens;
+    s.consolidates = Consolidates();
+    s.updates = state_.updates, s.max_updates = options_.MaxUpdates(), s.tokens = state_.tokens;
     s.seconds = seconds_before_ + Since(started_);
     const auto tokens = static_cast<double>(interval_.tokens);
     s.chars_per_s = tokens / std::max(interval_.wall, 1e-9);
     s.chars_per_cpu_s = tokens / std::max(interval_.cpu, 1e-9);
     s.loss = scorer_.mean_nats();
+    s.kl = Consolidates() ? price_.cost() : kNaN;
     s.scores = Scores();
     s.curriculum = curriculum_.value();
     s.curriculum_name = stream_->spec().curriculum_parameter;
@@ -264,14 +330,15 @@ class SequenceTrainer::Impl {
 
   void Checkpoint() {
     state_.seconds = seconds_before_ + Since(started_);
-    state_.mean = optimizer_.mean();
-    state_.square = optimizer_.square();
-    state_.optimizer_updates = optimizer_.updates();
+    state_.mean = optimizer_->mean();
+    state_.square = optimizer_->square();
+    state_.optimizer_updates = optimizer_->updates();
     state_.curriculum = curriculum_.progress();
     state_.alpha = price_.price(), state_.excess = price_.cost();
     state_.stream = stream_->Save();
     state_.scorer = scorer_.Save();
     state_.memories = shards_.memories();
+    if (Consolidates()) state_.teacher_memories = teacher_->shards.memories();
     if (hooks_.checkpoint) hooks_.checkpoint(state_);
   }
 
@@ -288,8 +355,9 @@ class SequenceTrainer::Impl {
   SequenceShards shards_;
   envs::sequence::Scorer scorer_;
   Curriculum curriculum_;
-  PriceControl price_;  // the cost is the loss above train.span_target
-  Optimizer optimizer_;
+  PriceControl price_;  // the cost is the loss above train.span_target, or the divergence from the teacher
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Teacher> teacher_;  // while consolidating
   SequenceState state_;
   Interval interval_;
   std::vector<NamedScore> valid_;

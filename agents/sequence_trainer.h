@@ -12,11 +12,13 @@ namespace lethe::agents {
 
 /// One log interval of a sequence training, for metrics files and for the screen.
 struct SequenceStatus {
+  bool consolidates = false;  ///< the second phase
   int64_t updates = 0, max_updates = 0, tokens = 0;
   double seconds = 0;              ///< wall time of the run, earlier sessions and evaluations included
   double chars_per_s = 0;          ///< tokens per second of wall time, evaluations left out
   double chars_per_cpu_s = 0;      ///< the same over the CPU time of all threads
   double loss = 0;                 ///< nats per scored label; NaN: none was scored
+  double kl = 0;                   ///< nats per scored label from the teacher, averaged; NaN: there is none
   std::vector<NamedScore> scores;  ///< of the training blocks
   double curriculum = 0;           ///< value of the curriculum parameter; NaN: the task has none
   std::string curriculum_name;     ///< "" then
@@ -38,7 +40,9 @@ struct SequenceHooks {
   std::function<bool()> stop;  ///< asked after every update and during evaluations
 };
 
-/// Trains a SequenceModel on the blocks of a stream, one update a block.
+/// Trains a SequenceModel on the blocks of a stream, one update a block: on the labels, then, while consolidating, on
+/// what its former self says to the same blocks (teacher and student read them side by side, each with its own memory),
+/// charged for what it remembers.
 /// On the CPU a run that was restored from a checkpoint goes on bit for bit.
 /// Errors: whatever a hook or a thread throws; std::runtime_error for a loss or gradient that is not finite (the state
 /// before it is what the last checkpoint holds).
@@ -53,7 +57,7 @@ class SequenceTrainer {
   /// Fresh start from given weights.
   void InitFrom(const std::vector<float>& parameters);
 
-  /// Runs to max_updates, or until `stop` or max_minutes. True: the end was reached.
+  /// Runs to the end of both phases, or until `stop` or max_minutes. True: the end was reached.
   bool Train();
 
   const SequenceState& state() const;

@@ -9,6 +9,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+const char* PhaseOf(const agents::SequenceStatus& status) { return status.consolidates ? "consolidate" : "train"; }
+
 void AddMemory(const agents::SequenceStatus& status, Json& line) {
   line["living_memories"] = status.living;
   line["living_memories_max"] = status.living_max;
@@ -29,13 +31,14 @@ std::string LayerText(const agents::SequenceEvaluation& e, size_t layer) {
 
 Json MetricsLine(const agents::SequenceStatus& status) {
   Json line;
-  line["phase"] = "train";
+  line["phase"] = PhaseOf(status);
   line["updates"] = status.updates;
   line["tokens"] = status.tokens;
   line["seconds"] = status.seconds;
   line["chars_per_s"] = status.chars_per_s;
   line["chars_per_cpu_s"] = status.chars_per_cpu_s;
   line["loss"] = status.loss;
+  line["kl_per_label"] = status.kl;
   for (const auto& score : status.scores) line[score.name] = score.value;
   line["curriculum"] = status.curriculum;
   for (const auto& score : status.valid) line["valid_" + score.name] = score.value;
@@ -49,7 +52,7 @@ Json MetricsLine(const agents::SequenceStatus& status) {
 
 ProgressLine MakeProgressLine(const agents::SequenceStatus& status, double total_seconds) {
   ProgressLine line;
-  line.phase = "train";
+  line.phase = PhaseOf(status);
   const int64_t tokens_per_update = status.tokens / std::max<int64_t>(status.updates, 1);
   line.env_steps = status.tokens;
   line.total_steps = status.max_updates * tokens_per_update;
@@ -62,6 +65,7 @@ ProgressLine MakeProgressLine(const agents::SequenceStatus& status, double total
   line.living_memories = status.living;
   line.memory_bytes = status.memory_bytes;
   line.losses = {{"loss", status.loss}};
+  if (status.consolidates) line.losses.emplace_back("kl", status.kl);
   for (const auto& score : status.scores) line.losses.emplace_back(score.name, score.value);
   for (const auto& score : status.valid) line.losses.emplace_back("valid_" + score.name, score.value);
   return line;

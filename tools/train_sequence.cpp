@@ -30,15 +30,17 @@ lists them.
 
 Ctrl-C or SIGTERM stops after the present update with a checkpoint. --resume goes on from there, as if nothing
 had happened: with the same build and processor on the CPU, bit for bit. The run then keeps the options of its
-config.yaml; only train.max_updates, train.max_minutes, evaluate.*, device and log.* may be changed.
+config.yaml; only train.max_updates, train.max_minutes, consolidate.max_updates, evaluate.*, device and log.* may be
+changed.
 
 Examples:
   lethe train-sequence configs/sequence/charlm_small.yaml task.path=text.txt
   lethe train-sequence configs/sequence/copy_small.yaml
   lethe train-sequence --resume --run-dir runs/copy_small train.max_updates=2e4)";
 
-const std::vector<std::string> kMayChange = {"train.max_updates", "train.max_minutes", "evaluate.interval_updates",
-                                             "evaluate.batch", "evaluate.valid_blocks"};
+const std::vector<std::string> kMayChange = {"train.max_updates",       "train.max_minutes",
+                                             "consolidate.max_updates", "evaluate.interval_updates",
+                                             "evaluate.batch",          "evaluate.valid_blocks"};
 
 /// Training on a sequence task.
 class SequenceSession : public RunSession {

@@ -119,6 +119,99 @@ TEST_P(SequenceTrainerTest, RunsInBfloat16OrSaysWhyNot) {
 
 INSTANTIATE_TEST_SUITE_P(Every, SequenceTrainerTest, ::testing::ValuesIn(memory::CoreNames()));
 
+// A core with spans, two updates of learning and eight of consolidation, every one logged.
+std::unique_ptr<SequenceOptions> MakeTinyConsolidation(std::vector<std::string> more = {}) {
+  more.insert(more.begin(), {"memory.span_limit=40", "memory.ramp=4", "train.max_updates=2",
+                             "consolidate.max_updates=8", "log.interval_updates=1"});
+  return MakeTinySequence(more);
+}
+
+TEST(SequenceTrainer, ResumedInConsolidationOrBeforeItEndsWithTheSameWeights) {
+  const auto options =
+      MakeTinyConsolidation({"train.threads=2", "consolidate.alpha_start=1e-4", "consolidate.initial_span=0.3"});
+  const tests::TemporaryFolder folder;
+  SequenceTrainer whole(*options, {});
+  EXPECT_TRUE(whole.Train());
+  EXPECT_EQ(whole.state().updates, 10);
+  for (const int stop_at : {1, 2, 3, 7}) {
+    int updates = 0;
+    SequenceHooks hooks;
+    hooks.stop = [&] { return ++updates == stop_at; };
+    SequenceTrainer first(*options, hooks);
+    EXPECT_FALSE(first.Train());
+    EXPECT_EQ(first.state().teacher.empty(), stop_at <= 2);
+    SaveSequence(folder / "checkpoint", first.state(), first.layout());
+    SequenceTrainer second(*options, {});
+    second.Restore(LoadSequence(configs::SafetensorsFile(folder / "checkpoint"), second.layout(), second.core()));
+    EXPECT_TRUE(second.Train());
+    EXPECT_EQ(second.state().parameters, whole.state().parameters) << stop_at;
+    EXPECT_EQ(second.state().teacher, whole.state().teacher) << stop_at;
+    EXPECT_EQ(second.state().mean, whole.state().mean) << stop_at;
+    EXPECT_EQ(second.state().alpha, whole.state().alpha) << stop_at;
+    EXPECT_EQ(second.state().excess, whole.state().excess) << stop_at;
+    EXPECT_EQ(second.state().taught_since, 2) << stop_at;
+  }
+}
+
+// Teacher and student begin as one, so that only what the student forgets tells them apart.
+TEST(SequenceTrainer, ConsolidationTurnsMemoryIntoAPriceOnDivergence) {
+  const auto run = [](const std::vector<std::string>& more) {
+    const auto options = MakeTinyConsolidation(more);
+    std::vector<SequenceStatus> lines;
+    SequenceHooks hooks;
+    hooks.log = [&](const SequenceStatus& status) { lines.push_back(status); };
+    SequenceTrainer(*options, hooks).Train();
+    return lines;
+  };
+  const auto still = run({"consolidate.optimizer.learning_rate=0"});
+  ASSERT_EQ(still.size(), 10u);
+  EXPECT_FALSE(still[1].consolidates);
+  EXPECT_TRUE(std::isnan(still[1].kl));
+  EXPECT_EQ(still[1].span_weight, 0);
+  for (size_t i = 2; i < still.size(); ++i) {
+    EXPECT_TRUE(still[i].consolidates);
+    EXPECT_EQ(still[i].max_updates, 10);
+    EXPECT_NEAR(still[i].kl, 0, 1e-9) << i;
+    EXPECT_GT(still[i].span_weight, still[i - 1].span_weight) << "agreement raises the price";
+  }
+  const auto shortened = run({"consolidate.optimizer.learning_rate=0", "consolidate.initial_span=0.01"});
+  EXPECT_LT(shortened.back().living[0], 0.6 * still.back().living[0]);
+  EXPECT_GT(shortened.back().kl, 1e-7);
+  const auto charged = run({"consolidate.alpha_start=1", "consolidate.optimizer.learning_rate=0.1"});
+  EXPECT_LT(charged.back().span_mean[0], 0.5 * charged[1].span_mean[0]);
+  const auto strict = run({"consolidate.initial_span=0.01", "consolidate.tolerance=1e-9"});
+  EXPECT_LT(strict.back().span_weight, strict[2].span_weight) << "divergence lowers it";
+}
+
+// The gradient with a teacher is that of the mean KL over scored labels: against a difference of it along itself.
+TEST(GradientSequence, WithATeacherIsThatOfTheMeanDivergence) {
+  const auto options = MakeTinySequence({"train.block=64"});
+  const auto stream = OpenStream(*options, Split::kTrain);
+  const auto model = MakeSequenceModel(*options, stream->spec()), teacher = MakeSequenceModel(*options, stream->spec());
+  FlatParameters parameters(*model), teacher_parameters(*teacher);
+  std::vector<float> start = parameters.Read();
+  for (size_t i = 0; i < start.size(); ++i) start[i] += 0.1f * std::sin(static_cast<float>(i));
+  WorkerPool pool(2);
+  SequenceBlock block(6, 64);
+  stream->Next(block.out());
+  const Lesson lesson = SequenceShards(*teacher, teacher_parameters, pool, 6, 1).Teach(block);
+  const auto learn = [&](const std::vector<float>& values) {
+    parameters.Write(values);
+    return SequenceShards(*model, parameters, pool, 6, 1).Learn(block, {}, 0, false, lesson);
+  };
+  const auto gradient = learn(start).gradient;
+  double square = 0;
+  for (const float g : gradient) square += double{g} * g;
+  const double step = 1e-2 / std::sqrt(square), scored = static_cast<double>(block.NumScored());
+  std::vector<float> up = start, down = start;
+  for (size_t i = 0; i < start.size(); ++i) {
+    up[i] += static_cast<float>(step * gradient[i]);
+    down[i] -= static_cast<float>(step * gradient[i]);
+  }
+  EXPECT_GT(learn(start).kl, 0);
+  EXPECT_NEAR((learn(up).kl - learn(down).kl) / scored / (2 * step), square, 0.01 * square);
+}
+
 // One block, one or three threads: the same answers, and gradients that differ by rounding.
 TEST(SequenceShards, ThreadsShareTheRowsOfABlock) {
   const auto options = MakeTinySequence({"train.span_weight=1e-3"});
@@ -228,6 +321,11 @@ TEST(SequenceOptionsTest, BadOptionsAreNamed) {
                 MakeTinySequence({"memory.core=gru", "train.span_target=1"});
               }),
               HasSubstr("train.span_target: memory.core = gru predicts no spans, allowed: 0"));
+  EXPECT_THAT(ErrorOf([] {
+                MakeTinySequence({"memory.core=gru", "consolidate.max_updates=1"});
+              }),
+              HasSubstr("consolidate.max_updates: memory.core = gru predicts no spans, allowed: 0"));
+  EXPECT_THAT(ErrorOf([] { MakeTinySequence({"train.max_updates=0"}); }), HasSubstr("train.max_updates: got 0"));
   EXPECT_THAT(ErrorOf([] { MakeTinySequence({"train.span_target=1"}); }),
               HasSubstr("train.span_weight: got 0, allowed: more than 0"));
   EXPECT_THAT(ErrorOf([] { MakeTinySequence({"curriculum.start=21"}); }),

@@ -266,7 +266,7 @@ TEST(TrainSequenceCommand, CommittedConfigsCanBeRead) {
     EXPECT_NO_THROW(options->memory.options->Ramp());
     ++files;
   }
-  EXPECT_EQ(files, 12);
+  EXPECT_EQ(files, 13);
 }
 
 TEST(TrainSequenceCommand, HelpListsTheOptionsOfATask) {
