@@ -135,6 +135,13 @@ void RunOptions::Visit(Options& v) {
         env.params->Visit(s);
       },
       "environment and its parameters");
+  v.Section(
+      "policy",
+      [this](Options& s) {
+        s("cell_heads", policy.cell_heads, Range{0, 64},
+          "heads that look for a thing in view by kind and colour and act on its place; gridworlds only; 0: none");
+      },
+      "network around the memory");
   v.Section("memory", memory, "what the policy remembers with");
   v.Section(
       "train", [this](Options& s) { VisitTrain(*this, s); }, "actors and learner");
@@ -213,6 +220,8 @@ void RunOptions::Resolve() {
   env.params->Check();
   const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
   const double waiting = static_cast<double>((train.max_policy_lag + 1) * train.actors);
+  Require(policy.cell_heads == 0 || spec.cells > 0,
+          fmt::format("policy.cell_heads: got {}, allowed: 0, since {} shows no cells", policy.cell_heads, env.id));
   const auto gigabytes = [&](int64_t unroll) {
     return 1e-9 * waiting *
            RolloutBytes(train.num_envs / train.actors, unroll, static_cast<int64_t>(spec.tokens.size()),
@@ -255,6 +264,8 @@ PolicyOptions MakePolicyOptions(const RunOptions& options) {
   for (const envs::TokenSpec& token : spec.tokens) policy.vocabularies.push_back(token.vocabulary);
   policy.num_actions = spec.num_actions;
   policy.memory = options.memory.options;
+  policy.cell_heads = options.policy.cell_heads;
+  if (spec.cells > 0) policy.cells = {spec.cells, spec.tokens[0].vocabulary, spec.tokens[1].vocabulary};
   return policy;
 }
 

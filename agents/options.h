@@ -29,6 +29,9 @@ struct RunOptions {
     std::unique_ptr<envs::Params> params;  ///< of that id
   } env;
 
+  struct Policy {
+    int64_t cell_heads = 0;  ///< of the CellPointer; 0: there is none
+  } policy;
   CoreChoice memory;
 
   struct Train {

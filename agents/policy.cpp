@@ -10,6 +10,9 @@ Policy::Policy(const PolicyOptions& options) : options_(options) {
   const int64_t dim = options.memory->dim;
   encoder_ = register_module("encoder", std::make_shared<TokenEncoder>(options.vocabularies, dim));
   core_ = register_module("memory", options.memory->Make());
+  if (options.cell_heads > 0)
+    pointer_ = register_module(
+        "pointer", std::make_shared<CellPointer>(options.cells, options.cell_heads, dim, options.num_actions + 1));
   // Small logits at the start: a nearly uniform policy explores.
   Tensor head = torch::randn({options.num_actions + 1, dim}) / std::sqrt(static_cast<double>(dim));
   head.slice(0, 0, options.num_actions).mul_(0.01);
@@ -17,11 +20,16 @@ Policy::Policy(const PolicyOptions& options) : options_(options) {
   head_bias_ = register_parameter("head_bias", torch::zeros({options.num_actions + 1}));
 }
 
+Tensor Policy::Head(const Tensor& y, const Tensor& observations) const {
+  const Tensor head = memory::Linear(y, head_, head_bias_);
+  return pointer_ ? head + pointer_->Forward(y, observations) : head;
+}
+
 Policy::Output Policy::Forward(const Tensor& observations, const Tensor& episode_start, const memory::StatePtr& state,
                                bool want_state, uint64_t noise) const {
   Output output;
   output.memory = core_->Forward(encoder_->Forward(observations), episode_start, state, 1, want_state, noise);
-  output.head = Head(output.memory.y);
+  output.head = Head(output.memory.y, observations);
   return output;
 }
 
@@ -33,7 +41,8 @@ Tensor PolicyStepper::Step(const uint8_t* observations, const uint8_t* episode_s
   const auto tokens = static_cast<int64_t>(policy_.options().vocabularies.size());
   const Tensor seen = torch::from_blob(const_cast<uint8_t*>(observations), {1, rows_, tokens}, torch::kUInt8);
   const Tensor x = policy_.encoder().Forward(seen).squeeze(1);
-  return policy_.Head(memory_->Step(x, episode_start, trace)).cpu();
+  const Tensor y = memory_->Step(x, episode_start, trace).unsqueeze(1);
+  return policy_.Head(y, seen).squeeze(1).cpu();
 }
 
 }  // namespace lethe::agents

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "agents/cell_pointer.h"
 #include "agents/encoder.h"
 #include "memory/core.h"
 #include "memory/core_options.h"
@@ -15,6 +16,8 @@ namespace lethe::agents {
 struct PolicyOptions {
   std::vector<int> vocabularies;  ///< of the observation's tokens
   int num_actions = 0;
+  CellLayout cells;        ///< where the observation shows a grid
+  int64_t cell_heads = 0;  ///< of the CellPointer; 0: there is none
   std::shared_ptr<const memory::CoreOptions> memory;
 };
 
@@ -33,7 +36,8 @@ class PolicyStepper {
   std::unique_ptr<memory::Stepper> memory_;
 };
 
-/// Observation tokens -> encoder -> memory core -> one linear head for logits and value.
+/// Observation tokens -> encoder -> memory core -> one linear head for logits and value, and, where options ask for it,
+/// a pointer to the cells in view that adds to both.
 /// Threads: Forward and PolicyStepper only read the parameters; several threads may run them while nobody writes.
 class Policy : public torch::nn::Module {
  public:
@@ -52,13 +56,17 @@ class Policy : public torch::nn::Module {
   const memory::Core& core() const { return *core_; }
   memory::Core& core() { return *core_; }
   const TokenEncoder& encoder() const { return *encoder_; }
-  torch::Tensor Head(const torch::Tensor& y) const { return memory::Linear(y, head_, head_bias_); }
+  /// y [B, S, dim] of the core, observations as in Forward -> [B, S, num_actions + 1].
+  torch::Tensor Head(const torch::Tensor& y, const torch::Tensor& observations) const;
+  /// Of one step, multiply-adds of linear layers as two.
+  double HeadFlops() const { return 2 * static_cast<double>(head_.numel()) + (pointer_ ? pointer_->Flops() : 0); }
 
  private:
   const PolicyOptions options_;
   std::shared_ptr<TokenEncoder> encoder_;
   std::shared_ptr<memory::Core> core_;
-  torch::Tensor head_, head_bias_;  // [num_actions + 1, dim], [num_actions + 1]
+  std::shared_ptr<CellPointer> pointer_;  // null without
+  torch::Tensor head_, head_bias_;        // [num_actions + 1, dim], [num_actions + 1]
 };
 
 }  // namespace lethe::agents

@@ -56,7 +56,7 @@ struct Interval {
 
 double FlopsPerStep(const Policy& policy, int64_t unroll, double living) {
   const memory::Flops core = policy.core().CountFlops(unroll, living);
-  const double head = 2 * static_cast<double>(policy.core().dim() * (policy.options().num_actions + 1));
+  const double head = policy.HeadFlops();
   // Acting runs the network once, learning three times (forward, and backward for inputs and for weights); banked
   // memories need no gradient of their own.
   return 4 * (core.step + head) + 3 * core.bank;

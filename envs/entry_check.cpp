@@ -26,6 +26,15 @@ void CheckNames(const Entry& entry, const std::vector<std::string>& names) {
   }
 }
 
+void CheckCells(const Entry& entry, const Spec& spec) {
+  Require(spec.cells >= 0 && 2 * static_cast<size_t>(spec.cells) <= spec.tokens.size(), entry,
+          fmt::format("its spec says {} cells of two tokens each, but {} tokens", spec.cells, spec.tokens.size()));
+  for (size_t i = 2; i < 2 * static_cast<size_t>(spec.cells); ++i)
+    Require(spec.tokens[i].vocabulary == spec.tokens[i % 2].vocabulary, entry,
+            fmt::format("the token \"{}\" of a cell has {} values, that of the first cell {}", spec.tokens[i].meaning,
+                        spec.tokens[i].vocabulary, spec.tokens[i % 2].vocabulary));
+}
+
 void CheckSpec(const Entry& entry, const Spec& spec) {
   Require(spec.family == entry.family && spec.version == entry.version, entry,
           fmt::format("its spec is that of {} version {}", spec.family, spec.version));
@@ -40,6 +49,7 @@ void CheckSpec(const Entry& entry, const Spec& spec) {
     Require(token.vocabulary >= 2 && token.vocabulary <= 256, entry,
             fmt::format("the token \"{}\" has {} values; allowed: 2..256", token.meaning, token.vocabulary));
   }
+  CheckCells(entry, spec);
   Require(std::ranges::find(spec.metric_names, spec.score_metric) != spec.metric_names.end(), entry,
           fmt::format("its score metric {} is not among its metrics", spec.score_metric));
   Require(spec.metric_names.back() == "steps", entry, "its last metric is not \"steps\"");

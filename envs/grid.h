@@ -67,7 +67,8 @@ inline Spec GridSpec(const std::string& family, int version, int64_t view) {
   spec.version = version;
   spec.num_actions = 4;
   spec.action_names = {"up", "right", "down", "left"};
-  for (int64_t i = 0; i < view * view; ++i) {
+  spec.cells = static_cast<int>(view * view);
+  for (int64_t i = 0; i < spec.cells; ++i) {
     const auto cell = fmt::format("of the cell {:+} rows, {:+} columns away", i / view - view / 2, i % view - view / 2);
     spec.tokens.push_back({"kind " + cell, kNumKinds});
     spec.tokens.push_back({"colour " + cell, kNumColors});

@@ -70,6 +70,8 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
        "than 256"},
       {{"consolidate.initial_span=0.01", "memory.core=gru"},
        "consolidate.initial_span: got 0.01; memory: this core predicts no spans"},
+      {{"env.id=RepeatPrevious-v0", "policy.cell_heads=1"},
+       "policy.cell_heads: got 1, allowed: 0, since RepeatPrevious-v0 shows no cells"},
       {{"consolidate.sharpen=2", "memory.span_scale=logarithmic"},
        "consolidate.sharpen: got 2, allowed: 1, but for memory.core = expire_span"},
       {{"consolidate.alpha_start=1e-6", "consolidate.alpha_min=1e-5"},

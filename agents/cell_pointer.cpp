@@ -1,0 +1,34 @@
+#include "agents/cell_pointer.h"
+
+#include <cmath>
+
+#include "memory/linear.h"
+
+namespace lethe::agents {
+
+using torch::Tensor;
+
+CellPointer::CellPointer(const CellLayout& layout, int64_t heads, int64_t dim, int64_t outputs)
+    : layout_(layout), heads_(heads) {
+  const int64_t words = layout.kinds + layout.colors;
+  query_ = register_parameter("query", torch::randn({heads * words, dim}) / std::sqrt(static_cast<double>(dim)));
+  query_bias_ = register_parameter("query_bias", torch::zeros({heads * words}));
+  place_ = register_parameter("place", torch::randn({outputs, heads * layout.count}) * 0.1);
+}
+
+Tensor CellPointer::Forward(const Tensor& y, const Tensor& observations) const {
+  const int64_t rows = y.size(0), steps = y.size(1), words = layout_.kinds + layout_.colors;
+  const Tensor cells = observations.narrow(2, 0, 2 * layout_.count)
+                           .to(y.device(), torch::kLong)
+                           .unflatten(2, {layout_.count, 2})
+                           .transpose(0, 1)
+                           .unsqueeze(2)
+                           .expand({rows, steps, heads_, layout_.count, 2});
+  const Tensor query = memory::Linear(y, query_, query_bias_).view({rows, steps, heads_, words});
+  const Tensor score = query.gather(3, cells.select(4, 0)) + query.gather(3, cells.select(4, 1) + layout_.kinds);
+  const Tensor nowhere = torch::zeros({rows, steps, heads_, 1}, score.options());
+  const Tensor weight = torch::softmax(torch::cat({score, nowhere}, 3), 3).narrow(3, 0, layout_.count);
+  return torch::linear(weight.flatten(2), place_);
+}
+
+}  // namespace lethe::agents
