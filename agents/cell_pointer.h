@@ -12,10 +12,14 @@ struct CellLayout {
   int64_t count = 0, kinds = 0, colors = 0;
 };
 
-/// Looks for a thing in view and says what its place means, a pointer network over the cells (arXiv:1506.03134). Every
-/// head makes a query of what the core says: one number for each kind and each colour. A cell's weight is the softmax
-/// over the query's numbers for its kind and colour, added; that of no cell at all has 0. Places mean what they mean
-/// linearly: out = sum over heads and cells of weight * place.
+/// Points at a thing in view and says what its place means: a pointer network over the cells (arXiv:1506.03134) that
+/// looks twice, so that it can also go to what has the colour of something else.
+///
+///   query of a head = W y + b: one number for each kind and each colour
+///   look(query)     = softmax over cells of query[kind] + query[colour]; no cell at all has 0
+///   found           = for each colour but none (0), the first look's weight of all cells that have it
+///   query[colour]  += sum over heads i of follow[head, i] * found of i
+///   out             = sum over heads and cells of the second look's weight * place[:, head, cell]
 class CellPointer : public torch::nn::Module {
  public:
   CellPointer(const CellLayout& layout, int64_t heads, int64_t dim, int64_t outputs);
@@ -28,6 +32,7 @@ class CellPointer : public torch::nn::Module {
   const CellLayout layout_;
   const int64_t heads_;
   torch::Tensor query_, query_bias_;  // [heads * (kinds + colors), dim], [heads * (kinds + colors)]
+  torch::Tensor follow_;              // [heads, heads]
   torch::Tensor place_;               // [outputs, heads * count]
 };
 

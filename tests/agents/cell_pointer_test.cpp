@@ -11,7 +11,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr CellLayout kLayout{.count = 4, .kinds = 3, .colors = 2};
+constexpr CellLayout kLayout{.count = 4, .kinds = 3, .colors = 3};
 constexpr int64_t kSteps = 5, kRows = 3, kDim = 18, kHeads = 2, kOutputs = 3;
 
 /// Cells and one token that is none: [S, B, 9].
@@ -37,27 +37,49 @@ std::vector<Tensor> Gradients(const Tensor& y, const Tensor& g, const std::vecto
   return torch::autograd::grad({(y * g).sum()}, inputs);
 }
 
-/// The pointer in loops over cells, from its parameters and y, so that autograd can follow.
+/// Weights of the cells by a query of one head, in a loop.
+std::vector<Tensor> Look(const Tensor& query, const std::vector<Cell>& cells) {
+  std::vector<Tensor> weights;
+  Tensor sum = torch::ones({});  // no cell at all
+  for (const Cell& cell : cells) {
+    weights.push_back((query[cell.kind] + query[kLayout.kinds + cell.color]).exp());
+    sum = sum + weights.back();
+  }
+  for (Tensor& weight : weights) weight = weight / sum;
+  return weights;
+}
+
+/// The pointer in loops over heads and cells, from its parameters and y, so that autograd can follow.
 Tensor PointInLoops(const CellPointer& pointer, const Tensor& y, const Tensor& observations) {
   const auto parameters = pointer.named_parameters();
-  const Tensor query = parameters["query"], bias = parameters["query_bias"], place = parameters["place"];
   const int64_t words = kLayout.kinds + kLayout.colors;
   std::vector<Tensor> outputs;
   for (int64_t row = 0; row < kRows; ++row) {
     for (int64_t step = 0; step < kSteps; ++step) {
-      const Tensor numbers = torch::mv(query, y[row][step]) + bias;
+      std::vector<Cell> cells;
+      for (int64_t i = 0; i < kLayout.count; ++i) cells.push_back(CellOf(observations, step, row, i));
+      const Tensor queries =
+          (torch::mv(parameters["query"], y[row][step]) + parameters["query_bias"]).view({-1, words});
+      std::vector<std::vector<Tensor>> found;  // [head][colour]
+      for (int64_t head = 0; head < kHeads; ++head) {
+        const auto weights = Look(queries[head], cells);
+        found.emplace_back(kLayout.colors, torch::zeros({}));
+        for (size_t i = 0; i < cells.size(); ++i) {
+          Tensor& of_color = found.back()[static_cast<size_t>(cells[i].color)];
+          of_color = of_color + weights[i];
+        }
+      }
       Tensor out = torch::zeros({kOutputs});
       for (int64_t head = 0; head < kHeads; ++head) {
-        std::vector<Tensor> weights;
-        Tensor sum = torch::ones({});  // no cell at all
-        for (int64_t i = 0; i < kLayout.count; ++i) {
-          const Cell cell = CellOf(observations, step, row, i);
-          weights.push_back(
-              (numbers[head * words + cell.kind] + numbers[head * words + kLayout.kinds + cell.color]).exp());
-          sum = sum + weights.back();
-        }
-        for (int64_t i = 0; i < kLayout.count; ++i)
-          out = out + weights[static_cast<size_t>(i)] / sum * place.select(1, head * kLayout.count + i);
+        std::vector<Tensor> query = queries[head].unbind();
+        for (int64_t color = 1; color < kLayout.colors; ++color)
+          for (int64_t from = 0; from < kHeads; ++from)
+            query[static_cast<size_t>(kLayout.kinds + color)] =
+                query[static_cast<size_t>(kLayout.kinds + color)] +
+                parameters["follow"][head][from] * found[static_cast<size_t>(from)][static_cast<size_t>(color)];
+        const auto weights = Look(torch::stack(query), cells);
+        for (size_t i = 0; i < cells.size(); ++i)
+          out = out + weights[i] * parameters["place"].select(1, head * kLayout.count + static_cast<int64_t>(i));
       }
       outputs.push_back(out);
     }
@@ -72,6 +94,7 @@ TEST(CellPointer, WeighsPlacesByWhatLiesThere) {
   {
     const torch::NoGradGuard no_grad;
     pointer.named_parameters()["query_bias"].normal_();
+    pointer.named_parameters()["follow"].normal_();
   }
   const Tensor out = pointer.Forward(y, observations), want = PointInLoops(pointer, y, observations);
   ASSERT_EQ(out.sizes(), want.sizes());
@@ -84,23 +107,36 @@ TEST(CellPointer, WeighsPlacesByWhatLiesThere) {
     EXPECT_TRUE(torch::allclose(grads[i], want_grads[i], 1e-4, 1e-5)) << "input " << i;
 }
 
-TEST(CellPointer, PointsAtTheThingThatIsAskedFor) {
-  torch::manual_seed(4);
-  const CellPointer pointer(kLayout, 1, kDim, kLayout.count);
-  {
+/// A pointer of one head with a query of these numbers whatever the core says; its outputs are the cells' weights.
+struct Pointed {
+  CellPointer pointer{kLayout, 1, kDim, kLayout.count};
+
+  explicit Pointed(const std::vector<float>& query) {
     const torch::NoGradGuard no_grad;
     pointer.named_parameters()["query"].zero_();
-    Tensor bias = pointer.named_parameters()["query_bias"];
-    bias.fill_(-20);
-    bias[2] = 20, bias[kLayout.kinds + 1] = 20;  // kind 2, colour 1; half of that is worth nothing
+    pointer.named_parameters()["query_bias"].copy_(torch::tensor(query));
+    pointer.named_parameters()["follow"].fill_(10);
     pointer.named_parameters()["place"].copy_(torch::eye(kLayout.count));
   }
-  const Tensor y = torch::zeros({1, 1, kDim});
-  const auto see = [&](std::vector<uint8_t> tokens) {
-    return pointer.Forward(y, torch::tensor(tokens, torch::kByte).view({1, 1, -1})).flatten();
-  };
-  EXPECT_NEAR(see({0, 1, 2, 0, 2, 1, 1, 1, 9})[2].item<double>(), 1, 1e-6);
-  EXPECT_LT(see({0, 1, 1, 0, 0, 0, 1, 0, 9}).sum().item<double>(), 0.8) << "it is not there: the rest is for nowhere";
+  Tensor See(std::vector<uint8_t> tokens) const {
+    return pointer.Forward(torch::zeros({1, 1, kDim}), torch::tensor(tokens, torch::kByte).view({1, 1, -1})).flatten();
+  }
+};
+
+TEST(CellPointer, PointsAtTheThingThatIsAskedFor) {
+  torch::manual_seed(4);
+  const Pointed p({-20, -20, 20, -20, -20, 20});  // kind 2, colour 2; one of the two is worth nothing
+  EXPECT_NEAR(p.See({0, 1, 2, 1, 2, 2, 1, 2, 9})[2].item<double>(), 1, 1e-6);
+  EXPECT_LT(p.See({0, 1, 1, 1, 0, 0, 1, 1, 9}).sum().item<double>(), 1e-6) << "it is not there";
+}
+
+TEST(CellPointer, GoesToWhatHasTheColourOfWhatItFinds) {
+  torch::manual_seed(5);
+  // Kind 1 of any colour is found; among cells of kind 2 that of its colour weighs most then.
+  const Pointed p({-30, 4, 0, 0, 0, 0});
+  const Tensor seen = p.See({2, 1, 1, 2, 2, 2, 0, 0, 9}), other = p.See({2, 1, 1, 1, 2, 2, 0, 0, 9});
+  EXPECT_GT(seen[2].item<double>(), 100 * seen[0].item<double>());
+  EXPECT_GT(other[0].item<double>(), 100 * other[2].item<double>());
 }
 
 }  // namespace
