@@ -67,6 +67,16 @@ void ReadCoreName(const configs::Document& document, CoreChoice& core) {
   });
 }
 
+void CheckInitialSpan(const CoreChoice& core, double share_of_limit) {
+  if (share_of_limit == 0) return;
+  const auto made = core.options->Make();
+  try {
+    made->RestartSpans(share_of_limit);
+  } catch (const std::exception& error) {
+    throw std::invalid_argument(fmt::format("consolidate.initial_span: got {}; {}", share_of_limit, error.what()));
+  }
+}
+
 std::vector<std::string> CoreOptionNames(const std::string& core) {
   OptionNames names;
   memory::FindCore(core).make_options()->Visit(names);

@@ -20,6 +20,10 @@ struct CoreChoice {
   void Visit(configs::Options& options);
 };
 
+/// Checks that spans of the core can start again at this share of their limit; 0: they need not.
+/// Errors: as CoreOptions::Make; std::invalid_argument naming consolidate.initial_span.
+void CheckInitialSpan(const CoreChoice& core, double share_of_limit);
+
 /// Names of a core's options, without "memory.". Errors: std::invalid_argument naming the cores there are.
 std::vector<std::string> CoreOptionNames(const std::string& core);
 

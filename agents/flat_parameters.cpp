@@ -42,6 +42,14 @@ void FlatParameters::Write(std::span<const float> values) {
     if (part.tensor.scalar_type() != torch::kFloat) Tensor(part.tensor).copy_(View(part));
 }
 
+void FlatParameters::TakeFromModule() {
+  const torch::NoGradGuard no_grad;
+  for (const Part& part : parts_) {
+    const Tensor view = View(part), changed = view.to(part.tensor.scalar_type()) != part.tensor;
+    view.copy_(torch::where(changed, part.tensor.to(torch::kFloat), view));
+  }
+}
+
 void AddFlat(const FlatParameters& parameters, const std::vector<Tensor>& gradients, std::span<float> out) {
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined()) continue;

@@ -29,6 +29,8 @@ class FlatParameters {
   /// The array itself on the CPU, a copy's source and target elsewhere.
   std::vector<float> Read() const;
   void Write(std::span<const float> values);
+  /// Takes over what the module itself has changed in parameters of another type; what it left alone keeps its bits.
+  void TakeFromModule();
 
  private:
   torch::Tensor View(const Part& part) const {

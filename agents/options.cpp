@@ -233,12 +233,7 @@ void RunOptions::Resolve() {
                   "GB, allowed: train.queue_gigabytes = {}; fewer steps, environments or less lag would fit",
                   train.unroll_length, waiting, gigabytes(train.unroll_length), train.queue_gigabytes));
   CheckCurriculum(curriculum, spec, env.id, "env");
-  try {
-    if (consolidate.initial_span > 0) memory.options->Make()->RestartSpans(consolidate.initial_span);
-  } catch (const std::exception& error) {
-    throw std::invalid_argument(
-        fmt::format("consolidate.initial_span: got {}; {}", consolidate.initial_span, error.what()));
-  }
+  CheckInitialSpan(memory, consolidate.initial_span);
   CheckCurriculum(consolidate.curriculum, spec, env.id, "env", "consolidate.curriculum");
   Require(consolidate.sharpen == 1 || memory.options->CanStretchSpans(),
           fmt::format("consolidate.sharpen: got {}, allowed: 1, but for memory.core = expire_span with "

@@ -112,12 +112,7 @@ void SequenceOptions::Resolve() {
     throw std::invalid_argument(
         "train.max_updates: got 0, allowed: more than 0 for it or consolidate.max_updates, else there is nothing to "
         "do");
-  try {
-    if (consolidate.initial_span > 0) memory.options->Make()->RestartSpans(consolidate.initial_span);
-  } catch (const std::exception& error) {
-    throw std::invalid_argument(
-        fmt::format("consolidate.initial_span: got {}; {}", consolidate.initial_span, error.what()));
-  }
+  CheckInitialSpan(memory, consolidate.initial_span);
   if (train.span_target > 0 && (train.span_weight <= 0 || train.span_weight > 1))
     throw std::invalid_argument(fmt::format(
         "train.span_weight: got {}, allowed: more than 0, at most 1, for alpha to start from towards train.span_target",

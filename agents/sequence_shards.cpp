@@ -140,30 +140,30 @@ void SequenceShards::Backward(const SequenceBlock& block, const SpanCharge& char
   AddFlat(parameters_, torch::autograd::grad(roots, parameters_.tensors(), grads, false, false, true), pass.gradient);
 }
 
-std::vector<SequenceShards::Pass> SequenceShards::ForwardAll(SequenceBlock& block) {
+std::vector<SequenceShards::Pass> SequenceShards::ForwardAll(SequenceBlock& block, bool marks) {
   std::vector<Pass> passes(memories_.size());
   pool_.Run(static_cast<int>(passes.size()), [&](int k) {
     const torch::NoGradGuard no_grad;
-    Forward(block, 0, static_cast<size_t>(k), passes[static_cast<size_t>(k)]);
+    Pass& pass = passes[static_cast<size_t>(k)];
+    Forward(block, 0, static_cast<size_t>(k), pass);
+    if (marks) Mark(block, pass);
   });
   return passes;
 }
 
 BlockReport SequenceShards::Answer(SequenceBlock& block) {
-  auto passes = ForwardAll(block);
   BlockReport report;
   report.memory = MemoryTally(ramp_);
-  for (Pass& pass : passes) {
-    Mark(block, pass);
-    report.memory.Add(pass.memory);
-  }
+  for (const Pass& pass : ForwardAll(block, true)) report.memory.Add(pass.memory);
   return report;
 }
 
 Lesson SequenceShards::Teach(SequenceBlock& block) {
   Lesson lesson;
-  for (const Pass& pass : ForwardAll(block))
-    lesson.push_back(pass.logits.defined() ? torch::log_softmax(pass.logits, 1) : Tensor());
+  for (const Pass& pass : ForwardAll(block, false)) {
+    lesson.log_probabilities.push_back(pass.logits.defined() ? torch::log_softmax(pass.logits, 1) : Tensor());
+    lesson.memory.Add(pass.memory);
+  }
   return lesson;
 }
 
@@ -175,12 +175,19 @@ BlockReport SequenceShards::Learn(SequenceBlock& block, const SpanCharge& charge
     Pass& pass = passes[static_cast<size_t>(k)];
     const auto forward = [&] {
       Forward(block, noise + 2 * static_cast<uint64_t>(k), static_cast<size_t>(k), pass);
-      Mark(block, pass);
-      pass.loss = pass.nats;
-      if (lesson.empty() || !pass.logits.defined()) return;
-      const Tensor& teacher = lesson[static_cast<size_t>(k)];
-      pass.loss = (teacher.exp() * (teacher - torch::log_softmax(pass.logits, 1))).sum(1);
-      pass.kl = pass.loss.detach().sum().item<double>();
+      if (lesson.log_probabilities.empty()) {
+        Mark(block, pass);
+        pass.loss = pass.nats;
+      } else {
+        const torch::NoGradGuard no_grad;
+        Mark(block, pass);
+      }
+      if (!lesson.log_probabilities.empty() && pass.logits.defined()) {
+        const Tensor& teacher = lesson.log_probabilities[static_cast<size_t>(k)];
+        pass.loss = (teacher.exp() * (teacher - torch::log_softmax(pass.logits, 1))).sum(1);
+        pass.kl = pass.loss.detach().sum().item<double>();
+      }
+      pass.logits = Tensor();
     };
     if (measures) {
       const memory::LiveBytes live;
@@ -191,10 +198,11 @@ BlockReport SequenceShards::Learn(SequenceBlock& block, const SpanCharge& charge
     }
     Backward(block, charge, num_scored, pass);
     pass.out = {};
-    pass.logits = pass.nats = pass.loss = Tensor();
+    pass.nats = pass.loss = Tensor();
   });
   BlockReport report;
   report.memory = MemoryTally(ramp_);
+  report.teacher_memory = lesson.memory;
   report.gradient = std::move(passes[0].gradient);
   for (size_t k = 0; k < passes.size(); ++k) {
     report.memory.Add(passes[k].memory);

@@ -39,13 +39,18 @@ struct SpanCharge {
 struct BlockReport {
   std::vector<float> gradient;  ///< flat; empty where only answers were asked for
   MemoryTally memory;
+  MemoryTally teacher_memory;
   double kl = 0;            ///< nats, sum over the scored labels: how far from the teacher
   int64_t saved_bytes = 0;  ///< of tensors that live from the forward to the backward pass
 };
 
-/// Log-probabilities that a teacher gives to the labels, of every shard [scored, labels]; undefined where nothing is
-/// scored. Empty: there is no teacher.
-using Lesson = std::vector<torch::Tensor>;
+/// What a teacher says to a block.
+struct Lesson {
+  /// Log-probabilities of the labels, of every shard [scored, labels]; undefined where nothing is scored. Empty: there
+  /// is no teacher.
+  std::vector<torch::Tensor> log_probabilities;
+  MemoryTally memory;  ///< the teacher's own
+};
 
 /// Runs a model over blocks: each thread takes rows of its own, with their memory, which goes on from block to block.
 ///
@@ -65,7 +70,8 @@ class SequenceShards {
   /// What a teacher says to a block, without gradients; the block's own answers stay as they are.
   Lesson Teach(SequenceBlock& block);
   /// Answer, and the gradient of: mean nats of the scored labels + the core's own loss + charge. With a teacher's
-  /// lesson KL(teacher || model) stands in place of the nats. noise: of this update, odd; `measures`: fill saved_bytes.
+  /// lesson, KL(teacher || model) stands in place of the nats. noise: of this update, odd; `measures`: fill
+  /// saved_bytes.
   BlockReport Learn(SequenceBlock& block, const SpanCharge& charge, uint64_t noise, bool measures,
                     const Lesson& lesson = {});
 
@@ -76,7 +82,7 @@ class SequenceShards {
 
  private:
   struct Pass;  // of one shard
-  std::vector<Pass> ForwardAll(SequenceBlock& block);
+  std::vector<Pass> ForwardAll(SequenceBlock& block, bool marks);
 
   int64_t FirstRow(size_t shard) const {
     return rows_ * static_cast<int64_t>(shard) / static_cast<int64_t>(memories_.size());

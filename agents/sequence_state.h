@@ -18,8 +18,8 @@ struct SequenceState {
   std::vector<float> mean, square;  ///< the optimiser's moments
   int64_t optimizer_updates = 0;
   Curriculum::Progress curriculum;
-  double alpha = 0;                        ///< of the span loss
-  double excess = 0;                       ///< averaged loss above train.span_target; NaN: not yet averaged
+  double alpha = 0;   ///< of the span loss, in either phase
+  double excess = 0;  ///< averaged loss above train.span_target, NaN: not yet averaged; divergence from the teacher
   std::vector<std::byte> stream;           ///< SequenceStream::Save
   std::vector<std::byte> scorer;           ///< Scorer::Save
   std::vector<memory::StatePtr> memories;  ///< of every shard

@@ -76,7 +76,7 @@ class SequenceTrainer::Impl {
       OpenStream(options, split);  // a bad one is better known now
     state_.parameters = parameters_.Read();
     if (HasCurriculum()) stream_->SetCurriculum(curriculum_.value());
-    interval_.memory = MemoryTally(ramp_);
+    ClearInterval();
   }
 
   void Restore(SequenceState state) {
@@ -84,6 +84,11 @@ class SequenceTrainer::Impl {
     scorer_.Restore(state.scorer);
     curriculum_.Restore(state.curriculum);
     state_ = std::move(state);
+    if (Consolidates() && options_.train.max_updates > state_.taught_since)
+      throw std::invalid_argument(fmt::format(
+          "train.max_updates: got {}, allowed: at most {}, since the run consolidates what it had learnt by "
+          "then; consolidate.max_updates makes it longer",
+          options_.train.max_updates, state_.taught_since));
     if (Consolidates()) {
       teacher_ = std::make_unique<Teacher>(*this);
       teacher_->shards.Restore(state_.teacher_memories);
@@ -157,6 +162,7 @@ class SequenceTrainer::Impl {
     teacher_->shards.Restore(shards_.memories());
     if (options_.consolidate.initial_span > 0) {
       model_->core().RestartSpans(options_.consolidate.initial_span);
+      parameters_.TakeFromModule();
       state_.parameters = parameters_.Read();
     }
     MakeOptimizer(options_.consolidate.optimizer, options_.consolidate.span_rate);
@@ -167,18 +173,18 @@ class SequenceTrainer::Impl {
   struct Interval {
     double wall = 0, cpu = 0;
     int64_t tokens = 0;
-    MemoryTally memory;
+    MemoryTally memory, teacher_memory;
   };
 
   /// One update and what is due behind it. False: it is time to stop.
   bool Step() {
     Update();
-    const bool is_last = IsDone();
+    const bool is_last = IsDone(), ends_phase = state_.updates - PhaseStart() >= PhaseUpdates();
     const auto due = [&](int64_t interval) { return interval > 0 && state_.updates % interval == 0; };
     const bool evaluates = due(options_.evaluate.interval_updates);
     const bool goes_on = !evaluates || Evaluate();
-    if (evaluates || is_last || due(options_.log.interval_updates)) Log();
-    if (!is_last && due(options_.log.checkpoint_interval_updates)) Checkpoint();
+    if (evaluates || ends_phase || due(options_.log.interval_updates)) Log();
+    if (!is_last && (ends_phase || due(options_.log.checkpoint_interval_updates))) Checkpoint();
     if (options_.log.live_seconds > 0 && Since(live_) >= options_.log.live_seconds && hooks_.live) {
       hooks_.live(state_.parameters, state_.updates);
       live_ = Clock::now();
@@ -194,7 +200,7 @@ class SequenceTrainer::Impl {
   SpanCharge Charge() const {
     const auto& t = options_.train;
     const double alpha = Alpha();
-    if (Consolidates()) return {.ramp_sum = 0, .span_mean = alpha * ramp_};
+    if (Consolidates()) return {.ramp_sum = 0, .span_mean = alpha * ramp_};  // as ConsolidationUpdate charges agents
     if (t.span_loss == "all") return {.ramp_sum = 0, .span_mean = alpha};
     const double rows = static_cast<double>(t.batch), block = static_cast<double>(t.block);
     return {.ramp_sum = alpha > 0 ? alpha / (ramp_ * block * rows) : 0, .span_mean = 0};
@@ -215,6 +221,11 @@ class SequenceTrainer::Impl {
     price_.Update(loss - options_.train.span_target, options_.train.span_tolerance);
   }
 
+  void ClearInterval() {
+    interval_ = Interval();
+    interval_.memory = MemoryTally(ramp_);
+  }
+
   bool IsLogged(int64_t update) const {
     return update % options_.log.interval_updates == 0 || update - PhaseStart() >= PhaseUpdates();
   }
@@ -230,6 +241,7 @@ class SequenceTrainer::Impl {
     UpdatePrice(report);
     Score();
     interval_.memory.Add(report.memory);
+    if (Consolidates()) interval_.teacher_memory.Add(report.teacher_memory);
     interval_.tokens += block_.rows * block_.steps;
     interval_.wall += Since(begin);
     interval_.cpu += CpuSeconds() - cpu;
@@ -260,8 +272,9 @@ class SequenceTrainer::Impl {
   }
 
   [[noreturn]] void ThrowDiverged() const {
-    throw std::runtime_error(fmt::format(
-        "the loss is not finite after {} updates; a smaller optimizer.learning_rate may help", state_.updates));
+    throw std::runtime_error(
+        fmt::format("the loss is not finite after {} updates; a smaller {}optimizer.learning_rate may help",
+                    state_.updates, Consolidates() ? "consolidate." : ""));
   }
 
   void Apply(const BlockReport& report) {
@@ -293,16 +306,22 @@ class SequenceTrainer::Impl {
     return scores;
   }
 
-  /// The network runs once forward and twice backward; banked memories need no gradient of their own.
-  double FlopsPerToken(double living) const {
-    const memory::Flops core = model_->core().CountFlops(block_.steps, living);
-    return 3 * (core.step + 2 * static_cast<double>(model_->core().dim() * stream_->spec().num_labels)) + 2 * core.bank;
+  /// The network runs once forward and twice backward, a teacher forward; banked memories need no gradient of their
+  /// own.
+  double FlopsPerToken() const {
+    const auto count = [&](const MemoryTally& memory, double step_passes, double bank_passes) {
+      const memory::Flops core = model_->core().CountFlops(block_.steps, Mean(memory.living()));
+      const double head = 2 * static_cast<double>(model_->core().dim() * stream_->spec().num_labels);
+      return step_passes * (core.step + head) + bank_passes * core.bank;
+    };
+    return count(interval_.memory, 3, 2) + (Consolidates() ? count(interval_.teacher_memory, 1, 1) : 0);
   }
 
   void Log() {
     SequenceStatus s;
     s.consolidates = Consolidates();
-    s.updates = state_.updates, s.max_updates = options_.MaxUpdates(), s.tokens = state_.tokens;
+    s.updates = state_.updates, s.tokens = state_.tokens;
+    s.max_updates = PhaseStart() + PhaseUpdates() + (Consolidates() ? 0 : options_.consolidate.max_updates);
     s.seconds = seconds_before_ + Since(started_);
     const auto tokens = static_cast<double>(interval_.tokens);
     s.chars_per_s = tokens / std::max(interval_.wall, 1e-9);
@@ -321,10 +340,9 @@ class SequenceTrainer::Impl {
     s.span_sample = memory.span_sample();
     s.saved_bytes = saved_bytes_;
     s.grad_norm = grad_norm_, s.learning_rate = learning_rate_, s.span_weight = span_weight_;
-    s.gflops = FlopsPerToken(Mean(s.living)) * s.chars_per_s / 1e9;
+    s.gflops = FlopsPerToken() * s.chars_per_s / 1e9;
     scorer_.Clear();
-    interval_ = Interval();
-    interval_.memory = MemoryTally(ramp_);
+    ClearInterval();
     if (hooks_.log) hooks_.log(s);
   }
 

@@ -14,11 +14,11 @@ namespace lethe::agents {
 struct SequenceStatus {
   bool consolidates = false;  ///< the second phase
   int64_t updates = 0, max_updates = 0, tokens = 0;
-  double seconds = 0;              ///< wall time of the run, earlier sessions and evaluations included
-  double chars_per_s = 0;          ///< tokens per second of wall time, evaluations left out
-  double chars_per_cpu_s = 0;      ///< the same over the CPU time of all threads
-  double loss = 0;                 ///< nats per scored label; NaN: none was scored
-  double kl = 0;                   ///< nats per scored label from the teacher, averaged; NaN: there is none
+  double seconds = 0;          ///< wall time of the run, earlier sessions and evaluations included
+  double chars_per_s = 0;      ///< tokens per second of wall time, evaluations left out
+  double chars_per_cpu_s = 0;  ///< the same over the CPU time of all threads
+  double loss = 0;             ///< nats per scored label; NaN: none was scored
+  double kl = 0;  ///< nats per scored label from the teacher, averaged over updates from 0 on; NaN: there is none
   std::vector<NamedScore> scores;  ///< of the training blocks
   double curriculum = 0;           ///< value of the curriculum parameter; NaN: the task has none
   std::string curriculum_name;     ///< "" then
@@ -52,7 +52,8 @@ class SequenceTrainer {
   SequenceTrainer(const SequenceOptions& options, SequenceHooks hooks);
   ~SequenceTrainer();
 
-  /// Goes on from a checkpoint; without it training starts from fresh weights.
+  /// Goes on from a checkpoint; without it training starts from fresh weights. Errors: std::invalid_argument for more
+  /// updates of learning than the teacher of a consolidation had.
   void Restore(SequenceState state);
   /// Fresh start from given weights.
   void InitFrom(const std::vector<float>& parameters);

@@ -24,7 +24,9 @@ struct Spec {
   std::string curriculum_parameter;       ///< integer parameter that makes levels harder; "" = none
   double curriculum_min = 0;              ///< its easiest value
   double curriculum_max = 0;              ///< its hardest value: the configured one
-  int cells = 0;  ///< cells of a grid that an observation begins with, kind and colour of each; 0: it shows none
+  /// Cells of a grid that an observation begins with, two tokens each: kind, and colour, where 0 is no colour. 0: it
+  /// shows none. All kinds have one vocabulary, and all colours.
+  int cells = 0;
 };
 
 /// Why episodes are played. Part of the random key, so that no level of an evaluation was trained on.

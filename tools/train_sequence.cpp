@@ -64,6 +64,10 @@ class SequenceSession : public RunSession {
 
   void Begin(const std::optional<configs::SafetensorsFile>& initial,
              const std::function<configs::RunFolder()>& make_folder) override {
+    if (!initial && options_->train.max_updates == 0)
+      throw UserError(
+          "train.max_updates is 0: nothing was learnt that could be consolidated; --init-from RUN names a "
+          "trained model, or train.max_updates=N trains one first");
     run_ = AsUserError([&] { return std::make_unique<SequenceRun>(*options_, ProgressOrNull()); });
     std::vector<float> weights;
     if (initial) weights = AsUserError([&] { return agents::LoadSequenceWeights(*initial, run_->layout()); });
@@ -109,7 +113,9 @@ class SequenceSession : public RunSession {
     }
   }
 
-  std::string LengthOption() const override { return "train.max_updates"; }
+  std::string LengthOption() const override {
+    return options_->consolidate.max_updates > 0 ? "consolidate.max_updates" : "train.max_updates";
+  }
 
  private:
   std::unique_ptr<agents::SequenceOptions> options_;

@@ -153,6 +153,52 @@ TEST(SequenceTrainer, ResumedInConsolidationOrBeforeItEndsWithTheSameWeights) {
   }
 }
 
+TEST(SequenceTrainer, ThePhasesAreLoggedApartAndTheTrainedModelIsSaved) {
+  const auto options =
+      MakeTinyConsolidation({"train.max_updates=3", "log.interval_updates=5", "consolidate.optimizer.learning_rate=0",
+                             "consolidate.initial_span=0.01"});
+  std::vector<SequenceStatus> lines;
+  std::vector<SequenceState> saved;
+  SequenceHooks hooks;
+  hooks.log = [&](const SequenceStatus& status) { lines.push_back(status); };
+  hooks.checkpoint = [&](const SequenceState& state) { saved.push_back(state); };
+  SequenceTrainer(*options, hooks).Train();
+  std::vector<int64_t> updates;
+  for (const auto& line : lines) updates.push_back(line.updates);
+  EXPECT_THAT(updates, ::testing::ElementsAre(3, 5, 10, 11));
+  EXPECT_FALSE(lines[0].consolidates);
+  EXPECT_LT(lines[1].span_mean[0], 1) << "nothing of the first phase is in it";
+  ASSERT_EQ(saved.size(), 2u);
+  EXPECT_EQ(saved[0].updates, 3);
+  EXPECT_EQ(saved[0].parameters, saved[1].teacher);
+}
+
+TEST(SequenceTrainer, WhatATeacherLearntCannotBeMadeLonger) {
+  const auto options = MakeTinyConsolidation({});
+  SequenceTrainer first(*options, {});
+  first.Train();
+  const auto longer = MakeTinyConsolidation({"train.max_updates=5"});
+  SequenceTrainer second(*longer, {});
+  EXPECT_THAT(ErrorOf([&] { second.Restore(first.state()); }),
+              HasSubstr("train.max_updates: got 5, allowed: at most 2, since the run consolidates"));
+}
+
+// Spans start again in the copies that are computed with and in the weights that are learnt.
+TEST(SequenceTrainer, ConsolidationInBfloat16RestartsSpans) {
+  const auto options = MakeTinyConsolidation(
+      {"train.dtype=bfloat16", "consolidate.initial_span=0.01", "consolidate.optimizer.learning_rate=0"});
+  std::vector<SequenceStatus> lines;
+  SequenceHooks hooks;
+  hooks.log = [&](const SequenceStatus& status) { lines.push_back(status); };
+  SequenceTrainer trainer(*options, hooks);
+  trainer.Train();
+  for (size_t i = 2; i < lines.size(); ++i) EXPECT_LT(lines[i].span_mean[0], 1) << i;
+  int64_t changed = 0;
+  const auto& state = trainer.state();
+  for (size_t i = 0; i < state.parameters.size(); ++i) changed += state.parameters[i] != state.teacher[i];
+  EXPECT_LE(changed, 2 * (16 + 1)) << "the span predictors alone";
+}
+
 // Teacher and student begin as one, so that only what the student forgets tells them apart.
 TEST(SequenceTrainer, ConsolidationTurnsMemoryIntoAPriceOnDivergence) {
   const auto run = [](const std::vector<std::string>& more) {

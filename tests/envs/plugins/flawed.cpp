@@ -53,6 +53,8 @@ struct Told {
     if (Flaw() == "same_names") spec.action_names[1] = "left";
     spec.tokens = {{"what pays: nothing to see, left, right", 3}};
     if (Flaw() == "meaning") spec.tokens[0].meaning = "";
+    if (Flaw() == "cells") spec.cells = 1;
+    if (Flaw() == "cell_values") spec.cells = 2, spec.tokens = {{"a", 3}, {"b", 2}, {"c", 4}, {"d", 2}};
     spec.metric_names = {Flaw() == "metrics" ? "failure" : "success"};
     if (Flaw() == "curriculum") spec.curriculum_parameter = "tmies";
     if (Flaw() == "curriculum_type") spec.curriculum_parameter = "hint";
