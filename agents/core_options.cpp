@@ -4,6 +4,7 @@
 
 #include "agents/read_options.h"
 #include "configs/nearest.h"
+#include "memory/core.h"
 
 namespace lethe::agents {
 
