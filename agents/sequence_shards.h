@@ -49,7 +49,7 @@ struct Lesson {
   /// Log-probabilities of the labels, of every shard [scored, labels]; undefined where nothing is scored. Empty: there
   /// is no teacher.
   std::vector<torch::Tensor> log_probabilities;
-  MemoryTally memory;  ///< the teacher's own
+  MemoryTally memory = MemoryTally();  ///< the teacher's own
 };
 
 /// Runs a model over blocks: each thread takes rows of its own, with their memory, which goes on from block to block.
