@@ -71,12 +71,13 @@ Words Short(Words words) {
   if (Has(words, "--help")) return words;
   const std::string command = words[0];
   if (command == "train") Set(words, "log.eval_episodes", "1");
-  const bool cannot_consolidate = Has(words, "memory.core") || Has(words, "control") || Has(words, "instruction") ||
-                                  Has(words, "phases=learn");
+  const bool cannot_consolidate =
+      Has(words, "memory.core") || Has(words, "control") || Has(words, "instruction") || Has(words, "phases=learn");
   if (command == "train" && cannot_consolidate) Set(words, "train.max_minutes", "1e-6");
   if (command == "train" && !cannot_consolidate)
     for (const char* name : {"train.max_steps", "consolidate.max_steps"}) Set(words, name, "1");
-  if (command == "train" && Has(words, "clone.max_steps")) Set(words, "clone.max_steps", "1");
+  const bool clones = Has(words, "clone.max_steps") && !Has(words, "clone.max_steps=0");
+  if (command == "train" && clones) Set(words, "clone.max_steps", "1");
   if (command == "train-sequence") Set(words, "train.max_updates", "1");
   if (command == "train-sequence" && Has(words, "consolidate")) Set(words, "consolidate.max_updates", "1");
   if (command == "train-sequence" && Has(words, "collision")) {
