@@ -175,14 +175,13 @@ BlockReport SequenceShards::Learn(SequenceBlock& block, const SpanCharge& charge
     Pass& pass = passes[static_cast<size_t>(k)];
     const auto forward = [&] {
       Forward(block, noise + 2 * static_cast<uint64_t>(k), static_cast<size_t>(k), pass);
-      if (lesson.log_probabilities.empty()) {
-        Mark(block, pass);
-        pass.loss = pass.nats;
-      } else {
-        const torch::NoGradGuard no_grad;
+      const bool is_taught = !lesson.log_probabilities.empty();
+      {
+        const torch::AutoGradMode learns_from_labels(!is_taught);
         Mark(block, pass);
       }
-      if (!lesson.log_probabilities.empty() && pass.logits.defined()) {
+      pass.loss = pass.nats;
+      if (is_taught && pass.logits.defined()) {
         const Tensor& teacher = lesson.log_probabilities[static_cast<size_t>(k)];
         pass.loss = (teacher.exp() * (teacher - torch::log_softmax(pass.logits, 1))).sum(1);
         pass.kl = pass.loss.detach().sum().item<double>();

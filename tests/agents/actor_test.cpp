@@ -82,8 +82,10 @@ double LargestDifference(const Rollout& r, const Shard& shard) {
   return worst;
 }
 
-/// Rollout by rollout, the replay at equal parameters says what the actor said.
-void ExpectReplaysAlike(Pair& pair) {
+TEST(StaleState, ReplayGivesTheActorsOwnProbabilitiesWithCellsInView) {
+  auto options = SmallRunOf("expire_span");
+  options.push_back("policy.cell_heads=2");
+  Pair pair(MakeRun(options));
   WorkerPool pool(1);
   ShardedPolicy learner(*pair.learner, *pair.parameters, pool);
   for (int k = 0; k < 12; ++k) {
@@ -92,13 +94,6 @@ void ExpectReplaysAlike(Pair& pair) {
     const auto shards = learner.Forward(rollouts, {rollouts.front().memory}, false);
     EXPECT_LE(LargestDifference(rollouts.front(), shards.front()), 1e-5) << "rollout " << k;
   }
-}
-
-TEST(StaleState, ReplayGivesTheActorsOwnProbabilitiesWithCellsInView) {
-  auto options = SmallRunOf("expire_span");
-  options.push_back("policy.cell_heads=2");
-  Pair pair(MakeRun(options));
-  ExpectReplaysAlike(pair);
 }
 
 class StaleStateOfEveryCore : public testing::TestWithParam<std::string> {};
