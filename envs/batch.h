@@ -222,7 +222,7 @@ class Batch final : public EnvBatch {
 
   static Spec CompleteSpec(const P& params, const R& rules) {
     Spec spec = rules.MakeSpec();
-    if (params.hint) spec.tokens.push_back({"hint: the oracle's action", spec.num_actions});
+    if (params.hint) spec.tokens.push_back({"hint: the oracle's action", spec.num_actions, spec.action_names});
     spec.metric_names.push_back("steps");
     return spec;
   }

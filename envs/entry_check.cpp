@@ -48,6 +48,9 @@ void CheckSpec(const Entry& entry, const Spec& spec) {
     Require(!token.meaning.empty(), entry, "it has a token without a meaning");
     Require(token.vocabulary >= 2 && token.vocabulary <= 256, entry,
             fmt::format("the token \"{}\" has {} values; allowed: 2..256", token.meaning, token.vocabulary));
+    Require(token.values.size() <= static_cast<size_t>(token.vocabulary), entry,
+            fmt::format("the token \"{}\" has {} values, but names for {}", token.meaning, token.vocabulary,
+                        token.values.size()));
   }
   CheckCells(entry, spec);
   Require(std::ranges::find(spec.metric_names, spec.score_metric) != spec.metric_names.end(), entry,

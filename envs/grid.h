@@ -119,7 +119,7 @@ template <class CellAt>
 Picture DrawPicture(int rows, int columns, int row, int column, CellAt&& cell_at) {
   const int width = columns > 82 ? 40 : columns;
   const int first = std::clamp(column - width / 2, 0, columns - width);
-  Picture picture{rows, width, {}, row, column - first};
+  Picture picture{rows, width, {}, row, column - first, first};
   for (int r = 0; r < rows; ++r) {
     for (int c = first; c < first + width; ++c) picture.cells.push_back(cell_at(r, c));
   }

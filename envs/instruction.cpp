@@ -107,6 +107,9 @@ constexpr int kNumObjectKinds = kNumKinds - kFirstObject;
 
 // The vocabulary.
 enum Word : uint8_t { kSilence, kGo, kWhat, kColour, kIs };
+constexpr std::array kWordNames = {"",      "go",     "what",   "colour", "is",     "red",   "blue",
+                                   "green", "yellow", "purple", "cyan",   "orange", "white", "chair",
+                                   "table", "lamp",   "book",   "cup",    "ball",   "box",   "plant"};
 constexpr int kFirstFiller = 21;
 constexpr uint8_t ColorWord(int color) { return static_cast<uint8_t>(4 + color); }
 constexpr uint8_t KindWord(int kind) { return static_cast<uint8_t>(13 + kind - kFirstObject); }
@@ -352,7 +355,8 @@ class Instruction {
     spec.num_actions = 5;
     spec.action_names.push_back("stay");
     spec.tokens.push_back({"word: 0 silence, 1 go, 2 what, 3 colour, 4 is, 5.. colours, 13.. kinds, 21.. fillers",
-                           kFirstFiller + static_cast<int>(params_.fillers)});
+                           kFirstFiller + static_cast<int>(params_.fillers),
+                           {kWordNames.begin(), kWordNames.end()}});
     spec.metric_names = {"success", "instructions_given", "instructions_done", "acts_done", "asks_done", "failed",
                          "dropped"};
     spec.curriculum_parameter = "hold";

@@ -20,6 +20,7 @@ struct Picture {
   std::vector<Cell> cells;  ///< rows * columns, row by row from the top
   int agent_row = -1;       ///< -1: no agent to draw
   int agent_column = -1;
+  int first_column = 0;  ///< column of the grid that is column 0 here
   bool empty() const { return cells.empty(); }
 };
 

@@ -10,6 +10,7 @@ namespace lethe::envs {
 struct TokenSpec {
   std::string meaning;
   int vocabulary = 0;
+  std::vector<std::string> values = {};  ///< names of its first values, for people; those beyond go by their number
 };
 
 /// What a caller must know of an environment before its first step. Constant for the life of a batch.

@@ -55,6 +55,7 @@ struct Told {
     if (Flaw() == "meaning") spec.tokens[0].meaning = "";
     if (Flaw() == "cells") spec.cells = 1;
     if (Flaw() == "cell_values") spec.cells = 2, spec.tokens = {{"a", 3}, {"b", 2}, {"c", 4}, {"d", 2}};
+    if (Flaw() == "value_names") spec.tokens[0].values = {"nothing", "left", "right", "both"};
     spec.metric_names = {Flaw() == "metrics" ? "failure" : "success"};
     if (Flaw() == "curriculum") spec.curriculum_parameter = "tmies";
     if (Flaw() == "curriculum_type") spec.curriculum_parameter = "hint";
