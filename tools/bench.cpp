@@ -10,6 +10,7 @@
 #include "tools/bench_envs.h"
 #include "tools/bench_memory.h"
 #include "tools/bench_train.h"
+#include "tools/viewer/bench_view.h"
 
 namespace lethe::tools {
 namespace {
@@ -41,6 +42,9 @@ lethe bench memory [ROWS ...]
                             what forward adds for backward. Arithmetic is counted over living memories; `of` is its
                             share of what matrix products reach in between. Default: all rows.
                             --core NAME measures another core, with its options as memory.key=value.
+lethe bench view            milliseconds of a viewer's frame of 1280x800 with 30, 300 and 1,000 living memories in each
+                            of two layers: a step with its attention, describing, drawing. Where there is a display, a
+                            window plays at 60 steps a second too: frames per second and share of a core.
 
 Examples:
   lethe bench envs
@@ -50,10 +54,11 @@ Examples:
   lethe bench memory --core gru memory.dim=512)";
 
 const std::vector<Flag> kFlags = {
-    {"seconds", "S", "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 measurements; memory: 4"},
+    {"seconds", "S",
+     "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 measurements; memory, view: 4"},
     {"batch", "N", "envs: environments that a thread steps together, default 1024; memory: rows, default 8"},
     {"threads", "N", "envs: only so many threads, default: a row for 1, and one for every core; memory: default 1"},
-    {"living", "N", "train: only this number of living memories per layer, 1..245"},
+    {"living", "N", "train, view: only this number of living memories per layer, 1..245 or 1..100000"},
     {"core", "NAME", "memory: kind of memory, default expire_span; train: only its rows"},
     {"block", "N", "memory: characters of a row in one update, default 256"},
     {"published", "", "memory: only the published algorithm, with the C library's allocator"},
@@ -71,7 +76,8 @@ const std::vector<Benchmark>& Benchmarks() {
   static const std::vector<Benchmark> all = {
       {"envs", {"batch", "threads"}, BenchEnvs},
       {"memory", {"batch", "threads", "core", "block", "published"}, BenchMemory},
-      {"train", {"living", "core"}, BenchTrain}};
+      {"train", {"living", "core"}, BenchTrain},
+      {"view", {"living"}, BenchView}};
   return all;
 }
 
@@ -94,7 +100,7 @@ int RunBench(const CommandLine& line) {
 
 Command BenchCommand() {
   return {"bench",
-          "envs [ID ...] | memory [ROWS ...] | train [key=value ...] [flags]",
+          "envs [ID ...] | memory [ROWS ...] | train [key=value ...] | view [flags]",
           "speed, against what the machine can do",
           kDetails,
           kFlags,

@@ -21,13 +21,14 @@
 #include "tools/plugins.h"
 #include "tools/train.h"
 #include "tools/train_sequence.h"
+#include "tools/viewer/view.h"
 
 namespace lethe::tools {
 namespace {
 
 std::vector<Command> Commands() {
-  std::vector<Command> commands = {TrainCommand(), TrainSequenceCommand(), EvalCommand(), InspectCommand(),
-                                   EnvsCommand(),  PlayCommand(),          BenchCommand()};
+  std::vector<Command> commands = {TrainCommand(),   TrainSequenceCommand(), EvalCommand(), ViewCommand(),
+                                   InspectCommand(), EnvsCommand(),          PlayCommand(), BenchCommand()};
   for (Command& command : commands) command.flags.push_back(PluginFlag());
   return commands;
 }

@@ -16,14 +16,16 @@
 #include "tools/play_keys.h"
 #include "tools/signals.h"
 #include "tools/user_error.h"
+#include "tools/viewer/view.h"
 
 namespace lethe::tools {
 namespace {
 
 constexpr const char* kDetails =
-    R"(Plays an environment in the terminal, with keys, or with what is piped in: a byte is a key. What is shown is the
-whole state, the secret included; --blind shows only what an agent sees, which is how the task is meant. Options of the
-environment are written without `env.`; `seed` is that of the levels.
+    R"(Plays an environment in a window, with arrow keys; F1 lists the others. Without a display, with --text or where
+keys are piped in: in the terminal, a byte is a key. What is shown is the whole state, the secret included; --blind
+shows only what an agent sees, which is how the task is meant. Options of the environment are written without
+`env.`; `seed` is that of the levels.
 
 Examples:
   lethe play Corridor-Short-v0
@@ -31,7 +33,8 @@ Examples:
   echo dddw | lethe play Corridor-v0 length_max=4)";
 
 const std::vector<Flag> kFlags = {
-    {"text", "", "in this terminal, which is also the default"},
+    {"text", "", "in this terminal; the default where there is no display, or input that is piped in"},
+    {"window", "", "in a window; the default where there is a display"},
     {"blind", "", "shows only the observation"},
 };
 
@@ -190,9 +193,18 @@ bool ReadByte(char& byte) {
   return !StopSignals::Requested() && ::read(STDIN_FILENO, &byte, 1) == 1;
 }
 
+bool WantsWindow(const CommandLine& line) {
+  if (line.Has("window") && line.Has("text")) throw UserError("--window and --text exclude each other");
+  return line.Has("window") || (!line.Has("text") && ::isatty(STDIN_FILENO) && CanOpenWindow());
+}
+
 int Play(const CommandLine& line) {
   line.RequireAtMostWords(1);
   if (line.words().empty()) throw UserError("play needs an environment; `lethe envs` lists them");
+  if (WantsWindow(line)) {
+    RequireWindow();
+    return PlayInWindow(line.words()[0], line.overrides(), line.Has("blind"));
+  }
   const LevelOptions level(line.words()[0], line.overrides());
   Game game(level.MakeBatch(envs::Purpose::kDemonstrate), line.Has("blind"));
   const bool is_terminal = ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* kFlag = "--plugin";
 
-bool is_any_loaded = false;
+std::vector<std::string> loaded;
 
 /// Takes the first `--plugin` out of the words; its file, or "" if there is none.
 std::string TakeFile(std::vector<std::string>& words) {
@@ -32,15 +32,17 @@ Flag PluginFlag() { return {"plugin", "FILE", "a shared library with environment
 
 std::string LoadPlugins(std::vector<std::string>& words) {
   std::string flags;
-  for (std::string file; !(file = TakeFile(words)).empty(); is_any_loaded = true) {
+  for (std::string file; !(file = TakeFile(words)).empty(); loaded.push_back(file)) {
     AsUserError([&] { return envs::LoadPlugin(file); });
     flags += fmt::format(" {} {}", kFlag, file);
   }
   return flags;
 }
 
+const std::vector<std::string>& LoadedPlugins() { return loaded; }
+
 std::string PluginHint(const std::string& message) {
-  if (is_any_loaded || message.find("unknown environment ") == std::string::npos) return "";
+  if (!loaded.empty() || message.find("unknown environment ") == std::string::npos) return "";
   return message.ends_with("?") ? " Or is it one of a plug-in? Then name its file: --plugin FILE"
                                 : "; if it is one of a plug-in, name its file: --plugin FILE";
 }

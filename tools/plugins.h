@@ -15,6 +15,9 @@ Flag PluginFlag();
 /// command needs behind the program's name. Errors: UserError for a file that is missing or refused (envs/plugin.h).
 std::string LoadPlugins(std::vector<std::string>& words);
 
+/// The files that LoadPlugins has loaded, in order.
+const std::vector<std::string>& LoadedPlugins();
+
 /// What to say behind a message about an unknown environment if no plug-in was loaded; "" behind any other.
 std::string PluginHint(const std::string& message);
 

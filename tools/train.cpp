@@ -14,6 +14,8 @@
 #include "tools/matrix_rate.h"
 #include "tools/run_session.h"
 #include "tools/training_run.h"
+#include "tools/viewer/view.h"
+#include "tools/viewer_beside.h"
 #include "tools/weights.h"
 
 namespace lethe::tools {
@@ -35,6 +37,7 @@ A finished run is made longer by the max_steps of its last phase.
 Examples:
   lethe train configs/corridor.yaml
   lethe train configs/corridor.yaml seed=2 --run-dir runs/corridor_2
+  lethe train configs/corridor.yaml --view
   lethe train --resume --run-dir runs/corridor train.max_steps=8e6)";
 
 const std::vector<std::string> kMayChange = {"train.max_steps",       "train.max_minutes", "train.target_score",
@@ -44,7 +47,9 @@ const std::vector<std::string> kMayChange = {"train.max_steps",       "train.max
 /// Training of an agent.
 class TrainSession : public RunSession {
  public:
-  explicit TrainSession(const CommandLine& line) : RunSession(line, "train", kMayChange) {}
+  explicit TrainSession(const CommandLine& line) : RunSession(line, "train", kMayChange), has_view_(line.Has("view")) {
+    if (has_view_) RequireWindow();
+  }
 
  protected:
   std::string Resolve(const configs::Document& document) const override {
@@ -89,7 +94,10 @@ class TrainSession : public RunSession {
                        t.num_envs, t.actors, is_a2c ? "A2C" : fmt::format("IMPALA, lag {}", t.max_policy_lag), from);
   }
 
-  bool Train() override { return run_->Train(StopSignals::Requested); }
+  bool Train() override {
+    if (has_view_) StartViewerBeside(run_dir());
+    return run_->Train(StopSignals::Requested);
+  }
   std::string Progressed() const override { return fmt::format("{} steps", run_->state().env_steps); }
 
   std::string Summary(bool reached_end) const override {
@@ -129,9 +137,16 @@ class TrainSession : public RunSession {
  private:
   int Threads() const { return NumThreads(std::max(options_->train.actors, options_->train.learner_threads)); }
 
+  const bool has_view_;
   std::unique_ptr<agents::RunOptions> options_;
   std::unique_ptr<TrainingRun> run_;
 };
+
+std::vector<Flag> Flags() {
+  auto flags = TrainingFlags();
+  flags.push_back({"view", "", "watch meanwhile: opens `lethe view` of the run beside"});
+  return flags;
+}
 
 int RunTrain(const CommandLine& line) {
   line.RequireAtMostWords(1);
@@ -141,12 +156,9 @@ int RunTrain(const CommandLine& line) {
 }  // namespace
 
 Command TrainCommand() {
-  return {"train",
-          "CONFIG.yaml [key=value ...] [flags]",
-          "train an agent, evaluate it, plot the course",
-          kDetails,
-          TrainingFlags(),
-          RunTrain};
+  return {
+      "train", "CONFIG.yaml [key=value ...] [flags]", "train an agent, evaluate it, plot the course", kDetails, Flags(),
+      RunTrain};
 }
 
 }  // namespace lethe::tools

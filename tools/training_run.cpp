@@ -7,15 +7,14 @@ TrainingRun::TrainingRun(configs::RunFolder folder, agents::RunOptions& options,
   agents::TrainerHooks hooks;
   hooks.log = [this](const agents::TrainingStatus& status) { Log(status); };
   hooks.checkpoint = [this](const agents::TrainerState& state) { SaveCheckpoint(state); };
-  hooks.live = [this](const std::vector<float>& weights, int64_t env_steps) {
-    agents::SaveWeights(folder_.LivePath(), weights, trainer_->layout(), env_steps);
-  };
+  hooks.live = [this](const std::vector<float>& weights, int64_t env_steps) { SaveLive(weights, env_steps); };
   hooks.stop = [this] { return stop_(); };
   trainer_ = std::make_unique<agents::Trainer>(options, std::move(hooks));
 }
 
 void TrainingRun::Begin(const std::vector<float>* initial_weights) {
   if (initial_weights != nullptr) trainer_->InitFrom(*initial_weights);
+  SaveLive(state().parameters, state().env_steps);  // whoever looks on need not wait
   OpenRecord();
 }
 
@@ -35,13 +34,17 @@ void TrainingRun::OpenRecord() {
 bool TrainingRun::Train(const std::function<bool()>& stop) {
   stop_ = stop;
   const bool reached_end = trainer_->Train();
-  agents::SaveWeights(folder_.LivePath(), state().parameters, trainer_->layout(), state().env_steps);
+  SaveLive(state().parameters, state().env_steps);
   return reached_end;
 }
 
 void TrainingRun::Log(const agents::TrainingStatus& status) {
   record_->Write(MetricsLine(status, options_.train.num_envs), status.update.span_sample, status.gflops, status.seconds,
                  MakeProgressLine(status, record_->time_limit()));
+}
+
+void TrainingRun::SaveLive(const std::vector<float>& weights, int64_t env_steps) const {
+  agents::SaveWeights(folder_.LivePath(), weights, trainer_->layout(), env_steps);
 }
 
 void TrainingRun::SaveCheckpoint(const agents::TrainerState& state) const {

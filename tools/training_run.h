@@ -35,6 +35,7 @@ class TrainingRun {
  private:
   void OpenRecord();
   void Log(const agents::TrainingStatus& status);
+  void SaveLive(const std::vector<float>& weights, int64_t env_steps) const;
   void SaveCheckpoint(const agents::TrainerState& state) const;
 
   const configs::RunFolder folder_;

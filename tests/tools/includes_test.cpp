@@ -46,6 +46,8 @@ const std::vector<Library> kLibraries = {
     {"Boost", std::regex("boost/.*"), {"tools/"}},
     {"nanobind", std::regex("nanobind/.*"), {"tools/python/"}},
     {"SDL", std::regex("SDL.*"), {"tools/viewer/"}},
+    {"giflib", std::regex("gif_lib\\.h"), {"tools/viewer/", "tests/tools/viewer/"}},
+    {"libpng", std::regex("png\\.h"), {"tools/viewer/", "tests/tools/viewer/"}},
     {"CUDA", std::regex("(cuda|cublas|curand).*\\.h"), {"memory/kernels/", "agents/device"}},
 };
 
@@ -122,6 +124,8 @@ TEST(Includes, WrongDirectionsAreFound) {
       {"agents/policy.h", "tools/train.h"},
       {"agents/policy.h", "boost/optional.h"},
       {"tools/train.cpp", "SDL2/SDL.h"},
+      {"tools/train.cpp", "png.h"},
+      {"tests/tools/a_test.cpp", "gif_lib.h"},
       {"tests/envs/a_test.cpp", "ATen/ATen.h"},
       {"tools/train.cpp", "tests/play.h"},
       {"tests/tools/a_test.cpp", "tools/train.cpp"},
@@ -140,6 +144,8 @@ TEST(Includes, RightDirectionsPass) {
       {"memory/core.h", "torch/torch.h"},
       {"agents/policy.h", "memory/core.h"},
       {"tools/train.cpp", "boost/program_options.hpp"},
+      {"tools/viewer/window.cpp", "SDL.h"},
+      {"tests/tools/viewer/a_test.cpp", "gif_lib.h"},
       {"tests/agents/a_test.cpp", "envs/spec.h"},
       {"configs/range.h", "fmt/format.h"},
       {"configs/range.h", "memory"},

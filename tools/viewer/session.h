@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/episode.h"
+#include "tools/viewer/control.h"
+#include "tools/viewer/frame.h"
+#include "tools/viewer/player.h"
+
+namespace lethe::tools {
+
+/// What is watched and how: the players and their episodes, the step that is shown, and everything a person has chosen.
+/// Knows no keys, no window and no drawing; time is what Advance is told.
+/// Threads: belongs to one thread.
+class Session {
+ public:
+  /// players: one, or two side by side.
+  explicit Session(std::vector<std::unique_ptr<Player>> players);
+
+  /// Lets `seconds` of watching pass: plays on at the chosen speed, goes to the next episode a moment after the end of
+  /// the last one, looks for new weights. `may_go_on` is asked between steps at unlimited speed; false: that was
+  /// enough.
+  void Advance(double seconds, const std::function<bool()>& may_go_on);
+  void Apply(Control control);
+  /// A person's action; ignored where nobody plays by hand.
+  void Act(int action);
+  /// Typed after kGivenSeed: digits, "Return", "Backspace".
+  void Type(std::string_view key);
+  bool is_typing() const { return typed_.has_value(); }
+  /// Shows a step that was played already, clamped to those there are; pauses.
+  void ShowStep(int64_t step);
+  void Hover(const std::optional<MemoryPlace>& place) { hovered_ = place; }
+  void Select(const std::optional<MemoryPlace>& place) { selected_ = place; }
+  void Say(std::string note) { note_ = std::move(note), note_seconds_ = 0; }
+
+  /// Starts the episode of this number with the newest weights. Errors become the note; what is shown stays.
+  void Begin(uint64_t seed, uint64_t number);
+  /// Plays one step where the episode has not ended: what Advance does, without time. False: all have ended.
+  bool PlayStep();
+
+  struct Seat {
+    std::unique_ptr<Player> player;
+    std::unique_ptr<agents::PlayedEpisode> episode;
+    Course course;
+    double longest_span = 1;  ///< so far: where the scale of colours ends
+  };
+  const std::vector<Seat>& seats() const { return seats_; }
+  agents::PlayedEpisode& episode(size_t seat) { return *seats_[seat].episode; }
+  /// The step shown of one player: the common one, or its last.
+  int64_t StepOf(size_t seat) const { return std::min(step_, seats_[seat].episode->newest()); }
+
+  int64_t step() const { return step_; }
+  int64_t newest() const;
+  bool has_ended() const;
+  bool is_playing() const { return is_playing_; }
+  bool is_person() const;
+  bool is_replay() const;
+  bool wants_to_quit() const { return wants_to_quit_; }
+  bool shows_help() const { return shows_help_; }
+  bool only_living() const { return only_living_; }
+  bool is_blind() const { return is_blind_; }
+  double steps_per_second() const;  ///< infinity: unlimited
+  double zoom() const { return zoom_; }
+  int head() const { return head_; }  ///< -1: the mean
+  MemoryOrder order() const { return order_; }
+  agents::Chooser chooser() const { return chooser_; }
+  uint64_t seed() const { return seed_; }
+  uint64_t number() const { return number_; }
+  const std::optional<MemoryPlace>& hovered() const { return hovered_; }
+  const std::optional<MemoryPlace>& selected() const { return selected_; }
+  /// The latest message, or what is being typed; "" once it is old.
+  std::string note() const;
+
+  // How the session starts.
+  void SetChooser(agents::Chooser chooser) { chooser_ = chooser; }
+  void SetPlaying(bool is_playing) { is_playing_ = is_playing; }
+  /// Steps per second; infinity: unlimited.
+  void SetSpeed(double steps_per_second);
+  void SetOnlyLiving(bool only_living) { only_living_ = only_living; }
+  void SetBlind(bool is_blind) { is_blind_ = is_blind; }
+  /// Stays at the end of an episode instead of going on to the next.
+  void SetStays(bool stays) { stays_ = stays; }
+
+ private:
+  void StepForward();
+  void StepBack();
+  void PlayToEnd();
+  void GoTo(int64_t number);
+  void NextChooser();
+  void NextHead();
+  bool Take(Seat& seat);
+  void Note(Seat& seat);
+  void SaveEpisode();
+
+  std::vector<Seat> seats_;
+  uint64_t seed_ = 1, number_ = 0;
+  int64_t step_ = 0;
+  bool is_playing_ = true, is_unlimited_ = false, shows_help_ = false, only_living_ = false, is_blind_ = false,
+       wants_to_quit_ = false, stays_ = false, plays_to_end_ = false;
+  double speed_ = 1;   // times kStepsPerSecond
+  double due_ = 0;     // steps that are owed to the clock
+  double rested_ = 0;  // seconds since the end of the episode
+  double zoom_ = 1;
+  int head_ = -1;
+  MemoryOrder order_ = MemoryOrder::kTime;
+  agents::Chooser chooser_;
+  std::optional<MemoryPlace> hovered_, selected_;
+  std::optional<std::string> typed_;
+  std::string note_;
+  double note_seconds_ = 0;
+};
+
+}  // namespace lethe::tools
