@@ -1,6 +1,6 @@
-// Every line `./lethe ...` that README.md and the pages of docs/results show is run, in the order of the page, but
-// short: what makes a run long is set to little. Elsewhere: docs/adding-an-environment.md in walkthrough_test.cpp,
-// tools/compare.py in plot_test.cpp.
+// Every line `./lethe ...` that README.md, docs/viewer.md and the pages of docs/results show is run, in the order of
+// the page, but short: what makes a run long is set to little. Elsewhere: docs/adding-an-environment.md in
+// walkthrough_test.cpp, tools/compare.py in plot_test.cpp.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -91,6 +91,10 @@ Words Short(Words words) {
   if (command == "eval" && Has(words, "corridor")) Set(words, "--episodes", "1");
   if (command == "train" && Has(words, "100k")) Set(words, "env.length_max", "200");
   if (command == "eval" && Has(words, "100k")) Set(words, "env.length_min", "200"), Set(words, "env.length_max", "200");
+  std::erase(words, "--view");  // needs a display: window_test.cpp
+  const bool opens_window = command == "view" && !Has(words, "--record") && !Has(words, "--save-episode");
+  if (opens_window) Set(words, "--record", "view.png");
+  if (command == "view") Set(words, "--step", "3");
   if (command == "bench") Set(words, "--seconds", "0.001");
   return words;
 }
@@ -106,7 +110,7 @@ void Furnish(const tests::TemporaryFolder& folder) {
 void NoKeys() { ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO); }
 
 TEST(Readme, EveryCommandOfThePagesRuns) {
-  for (const std::string page : {"README.md", "docs/results/memory.md", "docs/results/agents.md"}) {
+  for (const std::string page : {"README.md", "docs/viewer.md", "docs/results/memory.md", "docs/results/agents.md"}) {
     const tests::TemporaryFolder folder;
     Furnish(folder);
     for (const Words& shown : CommandsIn(page)) {

@@ -125,7 +125,7 @@ void DrawCells(const envs::Picture& picture, int view, double dark, double cell,
 
 void DrawBoard(const AgentView& agent, double zoom, const Box& box, Canvas& canvas) {
   const BoardView& board = agent.board;
-  const double captions = kCaptionHeight * static_cast<double>(1 + board.captions.size());
+  const double captions = kCaptionHeight * static_cast<double>((agent.outcome.empty() ? 1 : 3) + board.captions.size());
   const Box field = {box.x, box.y, box.w, std::max(40.0, box.h - captions - 6)};
   double y = box.y;
   if (!board.picture.empty()) {
@@ -150,7 +150,7 @@ void DrawBoard(const AgentView& agent, double zoom, const Box& box, Canvas& canv
   const std::string line =
       agent.outcome.empty() ? fmt::format("step {}   return {:.4g}", agent.step, agent.return_so_far) : agent.outcome;
   const Color color = agent.outcome.empty() ? kText : agent.return_so_far > 0 ? kGood : kWarning;
-  DrawFitting({box.x, y}, line, box.w, {.size = 13, .color = color}, canvas);
+  DrawWrapped({box.x, y}, line, box.w, {.size = 13, .color = color}, canvas);
 }
 
 }  // namespace lethe::tools

@@ -38,11 +38,31 @@ void DrawCurves(std::span<const Curve> curves, int64_t last, int64_t mark, doubl
     const double zero = inside.y + (inside.h - 1) * highest / (highest - lowest);
     canvas.Line({inside.x, zero}, {inside.right() - 1, zero}, kEdge);
   }
-  for (const Curve& curve : curves) canvas.Polyline(PointsOf(curve, last, lowest, highest, inside), curve.color);
+  for (const Curve& curve : curves) AddCurve(curve, last, lowest, highest, box, canvas);
   if (mark < 0) return;
   const double x =
       inside.x + (inside.w - 1) * static_cast<double>(mark) / static_cast<double>(std::max<int64_t>(1, last));
   canvas.Line({x, box.y}, {x, box.bottom() - 1}, kMark);
+}
+
+void AddCurve(const Curve& curve, int64_t last, double lowest, double highest, const Box& box, Canvas& canvas) {
+  canvas.Polyline(PointsOf(curve, last, lowest, highest, box.Inset(2)), curve.color);
+}
+
+double DrawWrapped(Point at, std::string_view text, double width, const TextStyle& style, Canvas& canvas) {
+  const auto room = static_cast<size_t>(std::max(1.0, width / canvas.Advance(style)));
+  const double line = canvas.LineHeight(style) + 2;
+  double height = 0;
+  for (; !text.empty(); height += line) {
+    size_t end = text.size();
+    if (end > room) {
+      const size_t space = text.rfind(' ', room);
+      end = space == std::string_view::npos || space == 0 ? room : space;
+    }
+    canvas.Text({at.x, at.y + height}, text.substr(0, end), style);
+    text.remove_prefix(std::min(text.size(), text.find_first_not_of(' ', end)));
+  }
+  return height;
 }
 
 void DrawFitting(Point at, std::string text, double width, const TextStyle& style, Canvas& canvas) {

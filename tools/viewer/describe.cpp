@@ -87,14 +87,16 @@ class AgentDescription {
   AgentDescription(Session& session, size_t seat, AgentView& view)
       : session_(session),
         seat_(session.seats()[seat]),
+        number_(seat),
         episode_(session.episode(seat)),
         step_(session.StepOf(seat)),
         view_(view) {}
 
   void Describe() {
     const Player& player = *seat_.player;
-    view_.name = player.name(), view_.status = player.status(), view_.problem = player.problem();
-    view_.step = step_, view_.newest = episode_.newest();
+    view_.name = player.name(), view_.status = player.status();
+    view_.problem = seat_.failure.empty() ? player.problem() : seat_.failure;
+    view_.step = step_, view_.newest = seat_.newest();
     view_.has_ended = episode_.ended();
     view_.return_so_far = episode_.return_until(step_);
     DescribeOutcome();
@@ -107,7 +109,6 @@ class AgentDescription {
 
   /// Places of memories to be marked on the board.
   void MarkOnBoard(int64_t step, const std::string& text) {
-    if (step > episode_.newest()) return;
     const envs::Picture& then = episode_.At(step).picture;
     const envs::Picture& now = view_.board.picture;
     if (then.empty() || then.agent_row < 0) return;
@@ -118,7 +119,7 @@ class AgentDescription {
 
   std::optional<MemoryDetail> Detail(const MemoryPlace& place) {
     const auto layer = static_cast<size_t>(place.layer);
-    if (place.step > step_) return std::nullopt;
+    if (place.step >= step_) return std::nullopt;  // not a memory yet
     const EpisodeStep& made = episode_.At(place.step);
     MemoryDetail detail;
     detail.place = place;
@@ -128,7 +129,7 @@ class AgentDescription {
     detail.captions = CaptionsOf(episode_.spec(), made.observation);
     if (made.action >= 0) detail.action = episode_.spec().action_names[static_cast<size_t>(made.action)];
     detail.reward = made.reward;
-    const auto& layers = episode_.MemoriesAt(step_);
+    const auto& layers = session_.MemoriesOf(number_);
     if (layer < layers.size()) AddAttention(layers[layer], detail);
     return detail;
   }
@@ -167,7 +168,7 @@ class AgentDescription {
   }
 
   void DescribeLayers() {
-    const auto& memories = episode_.MemoriesAt(step_);
+    const auto& memories = session_.MemoriesOf(number_);
     view_.layers.resize(memories.size());
     view_.layers_note = "";
     if (memories.empty())
@@ -193,9 +194,10 @@ class AgentDescription {
       layer.cells.push_back(LivingCell(memories, next, scale));
     layer.left_out = session_.only_living() ? 0 : first_dead - static_cast<int64_t>(next);
     for (int64_t step = first_dead; step < step_; ++step) {
-      const bool lives = next < memories.steps.size() && memories.steps[next] == step;
-      layer.cells.push_back(lives ? LivingCell(memories, next, scale) : DeadCell(step, l, scale));
-      next += lives;
+      const size_t first = next;  // a step may live twice: as it was, and compressed
+      for (; next < memories.steps.size() && memories.steps[next] == step; ++next)
+        layer.cells.push_back(LivingCell(memories, next, scale));
+      if (next == first) layer.cells.push_back(DeadCell(step, l, scale));
     }
     Sort(layer.cells);
   }
@@ -258,6 +260,7 @@ class AgentDescription {
 
   Session& session_;
   const Session::Seat& seat_;
+  const size_t number_;  // of the seat
   PlayedEpisode& episode_;
   const int64_t step_;
   AgentView& view_;
@@ -301,8 +304,6 @@ void Describe(Session& session, Point pointer, Frame& frame) {
   frame.choice = ChoiceText(session);
   frame.memories = MemoriesText(session);
   frame.order = session.order();
-  frame.note = session.note();
-  frame.is_playing = session.is_playing() && !session.is_person();
   frame.is_person = session.is_person();
   frame.zoom = session.zoom();
   frame.shows_help = session.shows_help();
@@ -321,6 +322,9 @@ void Describe(Session& session, Point pointer, Frame& frame) {
     if (session.hovered() && session.hovered() == session.selected() && session.hovered()->agent == static_cast<int>(i))
       frame.hovered = frame.selected;
   }
+  // Last: what cannot be described pauses, and becomes the note.
+  frame.note = session.note();
+  frame.is_playing = session.is_playing() && !session.is_person();
 }
 
 }  // namespace lethe::tools

@@ -40,6 +40,7 @@ struct Course {
   std::vector<float> reward;               ///< of the actions taken
   std::vector<float> value, entropy;       ///< of every step, entropy in nats; empty without a policy
   std::vector<std::vector<float>> living;  ///< per layer: memories alive at every step
+  std::vector<std::vector<float>> spans;   ///< per layer: what every step was given; empty where none are predicted
   std::vector<int64_t> cues, rewards;      ///< steps whose observation shows the secret; steps that brought a reward
 };
 

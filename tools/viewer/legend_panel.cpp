@@ -4,7 +4,7 @@
 namespace lethe::tools {
 namespace {
 
-constexpr double kLine = 18, kCell = 13, kSamples = 7;
+constexpr double kLine = 18, kCell = 13, kSamples = 5;
 
 }  // namespace
 
@@ -20,17 +20,17 @@ void DrawLegend(const Box& box, Canvas& canvas) {
   };
   const auto cell = [&](double i) { return Box{box.x + i * (kCell + 1), y, kCell, kCell}; };
   for (double i = 0; i < kSamples; ++i) canvas.Fill(cell(i), Warmth(i / (kSamples - 1)));
-  line("colour: how long it will still be kept");
+  line("colour: how long it is still kept");
   for (double i = 0; i < kSamples; ++i) canvas.Fill(cell(i), MemoryColor(0.6, i / (kSamples - 1)));
-  line("brightness: attention now");
+  line("bright: attention now");
   canvas.Fill(cell(0), MemoryColor(0.1, 0.7));
   canvas.Hatch(cell(0), kBackground);
   line("hatched: fading, on the ramp");
-  for (double i = 0; i < 4; ++i) canvas.Fill(cell(i), Mix(kDead, kEmber, 1 - i / 3));
-  line("forgotten just now, forgotten long ago");
+  for (double i = 0; i < kSamples; ++i) canvas.Fill(cell(i), Mix(kDead, kEmber, 1 - i / (kSamples - 1)));
+  line("forgotten: just now, long ago");
   canvas.Fill(cell(0), MemoryColor(0.6, 0.7));
   canvas.Fill({box.x + kCell - 4, y, 4, 4}, kCue);
-  line("white corner: what it saw is needed later");
+  line("white corner: needed later");
 }
 
 }  // namespace lethe::tools

@@ -13,7 +13,7 @@ namespace {
 
 using State = MemoryCell::State;
 
-constexpr double kHeader = 22, kHistory = 34, kGap = 10;
+constexpr double kHeader = 22, kLabel = 15, kHistory = 50, kGap = 10;
 constexpr std::array kCellSizes = {40.0, 34.0, 28.0, 25.0, 22.0, 18.0, 15.0, 12.0, 10.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0};
 
 /// Where the cells of a strip lie: rows of equal cells, from the left, from the top.
@@ -92,13 +92,26 @@ void DrawStrip(const LayerView& layer, const MemoryPlace& first, const Frame& fr
   if (end - begin < grid.room()) DrawNewStep(layer, grid.At(end - begin, box), canvas);
 }
 
+/// Living memories and the spans that steps were given, each against its own highest.
 void DrawHistory(const AgentView& agent, size_t l, const Box& box, Canvas& canvas) {
   if (!agent.course || l >= agent.course->living.size()) return;
-  const auto& history = agent.course->living[l];
-  const float most = *std::ranges::max_element(history);
-  const Curve curve = {history, kAccent};
-  DrawCurves({&curve, 1}, agent.newest, agent.step, 0, std::max(1.0f, most), box, canvas);
-  canvas.Text({box.x + 3, box.y + 1}, fmt::format("living, most {:.0f}", most), {.size = 10, .color = kFaint});
+  const Course& course = *agent.course;
+  const auto& living = course.living[l];
+  const float most = *std::ranges::max_element(living);
+  const double bytes = agent.layers[l].living > 0 ? static_cast<double>(agent.layers[l].bytes) /
+                                                        static_cast<double>(agent.layers[l].living) * most
+                                                  : 0;
+  double x = box.x;
+  x += canvas.Text({x, box.y}, fmt::format("living, most {:.0f}, {}", most, FormatBytes(bytes)),
+                   {.size = 11, .color = kAccent});
+  const Box plot = {box.x, box.y + kLabel, box.w, box.h - kLabel};
+  const Curve curve = {living, kAccent};
+  DrawCurves({&curve, 1}, agent.newest, agent.step, 0, std::max(1.0f, most), plot, canvas);
+  if (l >= course.spans.size()) return;
+  const float longest = *std::ranges::max_element(course.spans[l]);
+  DrawFitting({x + 14, box.y}, fmt::format("span of each step, longest {:.1f}", longest), box.right() - x - 14,
+              {.size = 11, .color = kWarning}, canvas);
+  AddCurve({course.spans[l], kWarning}, agent.newest, 0, std::max(1e-3f, longest), plot, canvas);
 }
 
 constexpr double kLine = 17, kSeenCell = 22;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/viewer/canvas.h"
@@ -52,6 +53,12 @@ struct Curve {
 };
 void DrawCurves(std::span<const Curve> curves, int64_t last, int64_t mark, double lowest, double highest,
                 const Box& box, Canvas& canvas);
+
+/// One more curve where DrawCurves has drawn.
+void AddCurve(const Curve& curve, int64_t last, double lowest, double highest, const Box& box, Canvas& canvas);
+
+/// Words over as many lines as a width needs. Returns the height taken.
+double DrawWrapped(Point at, std::string_view text, double width, const TextStyle& style, Canvas& canvas);
 
 /// Text cut to a width, with … at its end where something is missing.
 void DrawFitting(Point at, std::string text, double width, const TextStyle& style, Canvas& canvas);

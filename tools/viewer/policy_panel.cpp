@@ -71,8 +71,8 @@ void DrawPolicy(const AgentView& agent, const Box& box, Canvas& canvas, Zones& z
 void DrawTraining(const TrainingView& training, const Box& box, Canvas& canvas) {
   if (training.env_steps.empty() || box.h < kLabel + 16) return;
   const std::string steps = FormatCount(training.env_steps.back());
-  canvas.Text({box.x, box.y}, fmt::format("training: step {}, score {:.3f}", steps, training.score.back()),
-              {.size = 11, .color = kGood});
+  DrawFitting({box.x, box.y}, fmt::format("trained {}, score {:.3f}", steps, training.score.back()), box.w,
+              {.size = 11, .color = kGood}, canvas);
   std::vector<float> score;
   for (const double s : training.score) score.push_back(std::isfinite(s) ? static_cast<float>(s) : 0);
   const auto [low, high] = std::ranges::minmax(score);
@@ -92,8 +92,8 @@ void DrawTraining(const TrainingView& training, const Box& box, Canvas& canvas) 
   const double last = std::max<double>(1, static_cast<double>(living.size()) - 1);
   for (size_t l = 0; l < living.size(); ++l)
     curves.push_back({living[l], Mix(kAccent, kWarning, static_cast<double>(l) / last)});
-  canvas.Text({box.x, plot.bottom() + 4}, fmt::format("living memories of each layer, most {:.0f}", most),
-              {.size = 11, .color = kFaint});
+  DrawFitting({box.x, plot.bottom() + 4}, fmt::format("living in each layer, most {:.0f}", most), box.w,
+              {.size = 11, .color = kFaint}, canvas);
   const double top = plot.bottom() + 4 + kLabel;
   DrawCurves(curves, static_cast<int64_t>(score.size()) - 1, -1, 0, most, {box.x, top, box.w, box.bottom() - top},
              canvas);

@@ -216,7 +216,7 @@ class RunFollower::Files {
   /// The file to follow: the live one, or the newest checkpoint as long as a run has no other.
   std::string Weights() const {
     if (!only_file_.empty()) return only_file_;
-    const std::string live = In("live.safetensors");
+    std::string live = In("live.safetensors");
     if (was_live_ || fs::exists(live)) return live;
     const auto checkpoints = configs::RunFolder::Open(folder_).Checkpoints();
     return checkpoints.empty() ? live : checkpoints.front();

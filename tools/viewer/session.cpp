@@ -24,12 +24,6 @@ constexpr double kLargestZoom = 4, kSmallestZoom = 0.5;
 constexpr int64_t kLargestNumber = 0xFFFFFFFF;
 constexpr size_t kMostDigits = 15;  // a seed is below 9e15
 
-int64_t NumHeads(agents::PlayedEpisode& episode, int64_t step) {
-  int64_t heads = 0;
-  for (const auto& layer : episode.MemoriesAt(step)) heads = std::max(heads, layer.heads);
-  return heads;
-}
-
 /// In nats.
 double Entropy(const std::vector<float>& probabilities) {
   double entropy = 0;
@@ -49,7 +43,7 @@ std::string FreeName() {
 }  // namespace
 
 Session::Session(std::vector<std::unique_ptr<Player>> players) {
-  for (auto& player : players) seats_.push_back({std::move(player), nullptr, {}, 1});
+  for (auto& player : players) seats_.push_back({std::move(player), nullptr, {}});
   const Player& first = *seats_[0].player;
   chooser_ = first.has_policy() ? Chooser::kSample : Chooser::kOracle;
   seed_ = first.first_seed(), number_ = first.first_number();
@@ -61,14 +55,15 @@ Session::Session(std::vector<std::unique_ptr<Player>> players) {
 
 int64_t Session::newest() const {
   int64_t newest = 0;
-  for (const Seat& seat : seats_) newest = std::max(newest, seat.episode->newest());
+  for (const Seat& seat : seats_) newest = std::max(newest, seat.newest());
   return newest;
 }
 
 bool Session::has_ended() const {
   return std::ranges::all_of(seats_, [](const Seat& seat) {
     const auto* recorded = seat.player->Recorded();
-    return seat.episode->ended() || (recorded && seat.episode->newest() >= static_cast<int64_t>(recorded->size()));
+    const bool is_played = recorded && seat.newest() >= static_cast<int64_t>(recorded->size());
+    return seat.episode->ended() || is_played || !seat.failure.empty();
   });
 }
 
@@ -106,6 +101,7 @@ void Session::Begin(uint64_t seed, uint64_t number) {
     seats_[i].episode = std::move(episodes[i]);
     seats_[i].course = {};
     seats_[i].longest_span = 1;
+    seats_[i].failure = "";
     Note(seats_[i]);
   }
   seed_ = seed, number_ = number;
@@ -126,6 +122,8 @@ void Session::Note(Seat& seat) {
   if (step.is_cue) course.cues.push_back(newest);
   course.living.resize(step.living.size());
   for (size_t l = 0; l < step.living.size(); ++l) course.living[l].push_back(static_cast<float>(step.living[l]));
+  course.spans.resize(step.spans.size());
+  for (size_t l = 0; l < step.spans.size(); ++l) course.spans[l].push_back(static_cast<float>(step.spans[l]));
   if (step.probabilities.empty()) return;
   course.value.push_back(step.value);
   course.entropy.push_back(static_cast<float>(Entropy(step.probabilities)));
@@ -133,23 +131,32 @@ void Session::Note(Seat& seat) {
 
 bool Session::Take(Seat& seat) {
   agents::PlayedEpisode& episode = *seat.episode;
-  if (episode.ended()) return false;
-  const auto now = static_cast<size_t>(episode.newest());
+  if (episode.ended() || !seat.failure.empty()) return false;
+  const auto now = static_cast<size_t>(seat.newest());
   if (const auto* recorded = seat.player->Recorded()) {
     if (now >= recorded->size()) return false;
-    episode.Take((*recorded)[now]);
+    Take(seat, (*recorded)[now]);
   } else {
     const bool needs_policy = chooser_ == Chooser::kSample || chooser_ == Chooser::kGreedy;
-    episode.Take(episode.Choose(needs_policy && !episode.policy() ? Chooser::kOracle : chooser_));
+    Take(seat, episode.Choose(needs_policy && !episode.policy() ? Chooser::kOracle : chooser_));
+  }
+  return true;
+}
+
+void Session::Take(Seat& seat, int action) {
+  try {
+    seat.episode->Take(action);
+  } catch (const std::exception& error) {
+    seat.failure = FirstLine(error.what());
+    throw;
   }
   Note(seat);
-  return true;
 }
 
 bool Session::PlayStep() {
   bool played = false;
   for (Seat& seat : seats_)
-    if (step_ >= seat.episode->newest() && Take(seat)) played = true;
+    if (step_ >= seat.newest() && Take(seat)) played = true;
   if (played || step_ < newest()) {
     ++step_;
     return true;
@@ -161,16 +168,40 @@ void Session::Act(int action) {
   if (!is_person()) return;
   if (has_ended() && step_ == newest()) return Begin(seed_, number_ + 1);
   if (step_ < newest()) return Say("this step is played already; End goes to the newest one");
-  for (Seat& seat : seats_) {
-    seat.episode->Take(action);
-    Note(seat);
+  try {
+    for (Seat& seat : seats_) Take(seat, action);
+    ++step_;
+  } catch (const std::exception& error) {
+    StopAt(error);
   }
-  ++step_;
 }
 
 void Session::Advance(double seconds, const std::function<bool()>& may_go_on) {
   note_seconds_ += seconds;
-  for (Seat& seat : seats_) seat.player->Poll();
+  try {
+    for (Seat& seat : seats_) seat.player->Poll();
+    PlayOn(seconds, may_go_on);
+  } catch (const std::exception& error) {
+    StopAt(error);
+  }
+}
+
+void Session::StopAt(const std::exception& error) {
+  is_playing_ = false, plays_to_end_ = false, due_ = 0;
+  Say(FirstLine(error.what()));
+}
+
+const std::vector<agents::LayerMemories>& Session::MemoriesOf(size_t seat) {
+  static const std::vector<agents::LayerMemories> kNone;
+  try {
+    return seats_[seat].episode->MemoriesAt(StepOf(seat));
+  } catch (const std::exception& error) {
+    StopAt(error);
+    return kNone;
+  }
+}
+
+void Session::PlayOn(double seconds, const std::function<bool()>& may_go_on) {
   if (plays_to_end_) {
     while (PlayStep())
       if (!may_go_on()) return;
@@ -183,6 +214,7 @@ void Session::Advance(double seconds, const std::function<bool()>& may_go_on) {
     if (rested_ >= kRestSeconds && !stays_ && !is_replay()) GoTo(static_cast<int64_t>(number_) + 1);
     return;
   }
+  rested_ = 0;
   if (is_unlimited_) {
     while (PlayStep() && may_go_on()) {
     }
@@ -198,7 +230,11 @@ void Session::Advance(double seconds, const std::function<bool()>& may_go_on) {
 void Session::StepForward() {
   is_playing_ = false;
   if (is_person() && step_ >= newest()) return;
-  PlayStep();
+  try {
+    PlayStep();
+  } catch (const std::exception& error) {
+    StopAt(error);
+  }
 }
 
 void Session::StepBack() {
@@ -223,7 +259,7 @@ void Session::GoTo(int64_t number) {
 
 void Session::NextChooser() {
   if (is_replay() || is_person()) return Say(is_person() ? "you choose the actions" : "a saved episode is fixed");
-  const bool has_policy = std::ranges::all_of(seats_, [](const Seat& seat) { return seat.player->has_policy(); });
+  const bool has_policy = std::ranges::any_of(seats_, [](const Seat& seat) { return seat.player->has_policy(); });
   switch (chooser_) {
     case Chooser::kSample:
       chooser_ = Chooser::kGreedy;
@@ -242,7 +278,8 @@ void Session::NextChooser() {
 
 void Session::NextHead() {
   int64_t heads = 0;
-  for (size_t i = 0; i < seats_.size(); ++i) heads = std::max(heads, NumHeads(episode(i), StepOf(i)));
+  for (size_t i = 0; i < seats_.size(); ++i)
+    for (const auto& layer : MemoriesOf(i)) heads = std::max(heads, layer.heads);
   head_ = head_ + 1 < heads ? head_ + 1 : -1;
 }
 
@@ -287,7 +324,7 @@ void Session::Apply(Control control) {
       is_unlimited_ = false;
       return;
     case Control::kFaster:
-      speed_ = std::min(kFastest, speed_ * 2);
+      if (!is_unlimited_) speed_ = std::min(kFastest, speed_ * 2);
       return;
     case Control::kUnlimited:
       is_unlimited_ = !is_unlimited_;

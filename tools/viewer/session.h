@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,7 +26,8 @@ class Session {
 
   /// Lets `seconds` of watching pass: plays on at the chosen speed, goes to the next episode a moment after the end of
   /// the last one, looks for new weights. `may_go_on` is asked between steps at unlimited speed; false: that was
-  /// enough.
+  /// enough. Errors of playing, as in Apply and Act, pause and become the note; the episode is then over for its
+  /// player.
   void Advance(double seconds, const std::function<bool()>& may_go_on);
   void Apply(Control control);
   /// A person's action; ignored where nobody plays by hand.
@@ -41,6 +44,7 @@ class Session {
   /// Starts the episode of this number with the newest weights. Errors become the note; what is shown stays.
   void Begin(uint64_t seed, uint64_t number);
   /// Plays one step where the episode has not ended: what Advance does, without time. False: all have ended.
+  /// Errors: what the environment or the policy throws.
   bool PlayStep();
 
   struct Seat {
@@ -48,11 +52,18 @@ class Session {
     std::unique_ptr<agents::PlayedEpisode> episode;
     Course course;
     double longest_span = 1;  ///< so far: where the scale of colours ends
+    std::string failure =
+        {};  ///< what ended the episode before its time; "" nothing. The step that failed is not shown
+
+    /// The last step that can be shown.
+    int64_t newest() const { return static_cast<int64_t>(course.reward.size()); }
   };
   const std::vector<Seat>& seats() const { return seats_; }
   agents::PlayedEpisode& episode(size_t seat) { return *seats_[seat].episode; }
   /// The step shown of one player: the common one, or its last.
-  int64_t StepOf(size_t seat) const { return std::min(step_, seats_[seat].episode->newest()); }
+  int64_t StepOf(size_t seat) const { return std::min(step_, seats_[seat].newest()); }
+  /// What that step sees, as PlayedEpisode::MemoriesAt. Errors pause and become the note; it is empty then.
+  const std::vector<agents::LayerMemories>& MemoriesOf(size_t seat);
 
   int64_t step() const { return step_; }
   int64_t newest() const;
@@ -87,6 +98,8 @@ class Session {
   void SetStays(bool stays) { stays_ = stays; }
 
  private:
+  void PlayOn(double seconds, const std::function<bool()>& may_go_on);
+  void StopAt(const std::exception& error);
   void StepForward();
   void StepBack();
   void PlayToEnd();
@@ -94,6 +107,7 @@ class Session {
   void NextChooser();
   void NextHead();
   bool Take(Seat& seat);
+  void Take(Seat& seat, int action);
   void Note(Seat& seat);
   void SaveEpisode();
 
