@@ -33,7 +33,10 @@ void StartViewerBeside(const std::string& run) {
   arguments.push_back(nullptr);
   const pid_t child = ::fork();
   if (child < 0) throw std::system_error(errno, std::generic_category(), "the viewer could not be started");
-  if (child > 0) return;
+  if (child > 0) {
+    ::setpgid(child, child);  // whichever of the two comes first: from now on Ctrl-C does not reach it
+    return;
+  }
   BecomeViewer(arguments);
   ::_exit(1);
 }

@@ -29,13 +29,13 @@ TEST(HelpText, IsTheSameByEveryWay) {
 TEST(HelpText, ListsCommandsAndWhereToBegin) {
   const std::string text = TextOf({"--help"});
   for (const char* command :
-       {"train", "train-sequence", "eval", "inspect", "envs", "bench", "help options", "--version"})
+       {"train", "train-sequence", "eval", "view", "inspect", "envs", "play", "bench", "help options", "--version"})
     EXPECT_THAT(text, HasSubstr(command));
   EXPECT_THAT(text, HasSubstr("lethe train configs/corridor_10.yaml"));
 }
 
 TEST(HelpText, FitsAScreenOf120Columns) {
-  for (const char* command : {"train", "train-sequence", "eval", "inspect", "envs", "bench"}) {
+  for (const char* command : {"train", "train-sequence", "eval", "view", "inspect", "envs", "play", "bench"}) {
     std::istringstream lines(TextOf({"help", command}));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
   }

@@ -76,7 +76,10 @@ TEST(PluginCommand, TrainsEvaluatesAndGoesOnOnlyWithThePlugin) {
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_THAT(trained.out, HasSubstr(" --plugin " + kEcho + " eval runs/echo"));
   EXPECT_EQ(RunLethe(folder.path(), {"eval", "runs/echo", "--episodes", "5", "--plugin", kEcho}).exit_code, 0);
+  const auto viewed = RunLethe(folder.path(), {"view", "runs/echo", "--record", "echo.png", "--plugin", kEcho});
+  EXPECT_EQ(viewed.exit_code, 0) << viewed.err;
   for (const std::vector<std::string>& words : {std::vector<std::string>{"eval", "runs/echo"},
+                                                {"view", "runs/echo", "--record", "echo.png"},
                                                 {"train", "--resume", "--run-dir", "runs/echo"},
                                                 {"train", "echo.yaml", "--init-from", "runs/echo"}}) {
     const auto ended = RunLethe(folder.path(), words);
@@ -128,7 +131,7 @@ TEST(PluginCommand, UnknownEnvironmentsMayBeThoseOfAPlugin) {
 
 TEST(PluginCommand, IsInTheHelpOfEveryCommand) {
   EXPECT_THAT(RunLethe(".", {"help"}).out, HasSubstr("--plugin FILE"));
-  for (const char* command : {"train", "train-sequence", "eval", "inspect", "envs", "play", "bench"})
+  for (const char* command : {"train", "train-sequence", "eval", "view", "inspect", "envs", "play", "bench"})
     EXPECT_THAT(RunLethe(".", {command, "--help"}).out, HasSubstr("  --plugin FILE ")) << command;
 }
 

@@ -15,6 +15,7 @@ namespace {
 constexpr double kSmallestCell = 28, kLargestCell = 64;
 constexpr double kDim = 0.62;  // of what the agent does not see
 constexpr double kCaptionHeight = 20;
+constexpr size_t kOutcomeLines = 3;  // kept free, so that the board does not shrink when the episode ends
 
 /// A piece of a thing's picture in shares of a cell.
 struct Piece {
@@ -125,7 +126,7 @@ void DrawCells(const envs::Picture& picture, int view, double dark, double cell,
 
 void DrawBoard(const AgentView& agent, double zoom, const Box& box, Canvas& canvas) {
   const BoardView& board = agent.board;
-  const double captions = kCaptionHeight * static_cast<double>((agent.outcome.empty() ? 1 : 3) + board.captions.size());
+  const double captions = kCaptionHeight * static_cast<double>(kOutcomeLines + board.captions.size());
   const Box field = {box.x, box.y, box.w, std::max(40.0, box.h - captions - 6)};
   double y = box.y;
   if (!board.picture.empty()) {

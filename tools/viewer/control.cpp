@@ -12,7 +12,7 @@ const std::vector<KeyBinding>& KeyBindings() {
       {Control::kStepForward, {"Right", "."}, "one step on", true},
       {Control::kStepBack, {"Left", ","}, "one step back", true},
       {Control::kFirst, {"Home"}, "first step"},
-      {Control::kLast, {"End"}, "play to the end of the episode at once"},
+      {Control::kLast, {"End"}, "newest step; a policy plays to the end at once"},
       {Control::kSlower, {"["}, "half the speed, down to 1/8"},
       {Control::kFaster, {"]"}, "twice the speed, up to 64"},
       {Control::kUnlimited, {"U"}, "as fast as it goes"},

@@ -37,6 +37,7 @@ std::vector<std::string> CaptionsOf(const envs::Spec& spec, const std::vector<ui
     const std::string what = token.meaning.substr(0, token.meaning.find_first_of(":;"));
     const uint8_t value = observation[i];
     const bool has_name = value < token.values.size();
+    if (has_name && token.values[value].empty()) continue;  // silence
     captions.push_back(fmt::format("{}: {}", what, has_name ? token.values[value] : std::to_string(value)));
   }
   return captions;
@@ -80,6 +81,7 @@ double AttentionOf(const LayerMemories& layer, size_t i, int head) {
 /// What all cells of one layer of one step share.
 struct LayerScale {
   double ramp, longest, strongest;
+  double common;  // span of memories that predict none of their own
 };
 
 class AgentDescription {
@@ -94,7 +96,7 @@ class AgentDescription {
 
   void Describe() {
     const Player& player = *seat_.player;
-    view_.name = player.name(), view_.status = player.status();
+    view_.name = player.name(), view_.status = player.status(episode_.policy());
     view_.problem = seat_.failure.empty() ? player.problem() : seat_.failure;
     view_.step = step_, view_.newest = seat_.newest();
     view_.has_ended = episode_.ended();
@@ -183,9 +185,7 @@ class AgentDescription {
     layer.living = static_cast<int64_t>(memories.steps.size());
     layer.bytes = layer.living * episode_.BytesPerMemory();
     layer.new_span = l < now.spans.size() ? std::optional(now.spans[l]) : std::nullopt;
-    LayerScale scale{Ramp(), seat_.longest_span, 0};
-    for (size_t i = 0; i < memories.steps.size(); ++i)
-      scale.strongest = std::max(scale.strongest, AttentionOf(memories, i, session_.head()));
+    const LayerScale scale = ScaleOf(memories);
     layer.cells.clear();
     // Of memories dead for long only living ones in between are worth their place.
     const int64_t first_dead = session_.only_living() ? step_ : std::max<int64_t>(0, step_ - kMostDead);
@@ -200,6 +200,16 @@ class AgentDescription {
       if (next == first) layer.cells.push_back(DeadCell(step, l, scale));
     }
     Sort(layer.cells);
+  }
+
+  LayerScale ScaleOf(const LayerMemories& memories) const {
+    LayerScale scale{Ramp(), seat_.longest_span, 0, 0};
+    for (size_t i = 0; i < memories.steps.size(); ++i) {
+      scale.strongest = std::max(scale.strongest, AttentionOf(memories, i, session_.head()));
+      scale.longest = std::max(scale.longest, memories.spans[i]);
+    }
+    if (!memories.spans.empty()) scale.common = std::ranges::min(memories.spans);
+    return scale;
   }
 
   MemoryCell LivingCell(const LayerMemories& memories, size_t i, const LayerScale& scale) const {
@@ -219,8 +229,8 @@ class AgentDescription {
     MemoryCell cell;
     cell.step = step;
     cell.is_cue = made.is_cue;
-    if (l >= made.spans.size()) return cell;
-    cell.remaining = made.spans[l] - static_cast<double>(step_ - step);
+    const double span = l < made.spans.size() ? made.spans[l] : scale.common;
+    cell.remaining = std::min(0.0, span - static_cast<double>(step_ - step));
     const double since = -cell.remaining - scale.ramp;
     cell.ghost = std::clamp(1 - since / kGhostSteps, 0.0, 1.0);
     return cell;

@@ -10,7 +10,7 @@ namespace lethe::tools {
 namespace {
 
 constexpr double kMargin = 10, kTop = 24, kTitle = 38, kBottom = 50;
-constexpr double kPolicyHeight = 250, kTrainingHeight = 130;
+constexpr double kPolicyHeight = 250, kLegendWidth = 300;
 
 /// Environment, level and how memories are shown, over everything.
 void DrawTop(const Frame& frame, const Box& box, Canvas& canvas, Zones& zones) {
@@ -19,11 +19,23 @@ void DrawTop(const Frame& frame, const Box& box, Canvas& canvas, Zones& zones) {
   double x = box.x + kMargin;
   x += canvas.Text({x, box.y + 4}, frame.environment, bold) + 16;
   x += canvas.Text({x, box.y + 4}, frame.place, plain) + 16;
+  const auto remembers = [](const AgentView& agent) { return !agent.layers.empty(); };
+  if (std::ranges::none_of(frame.agents, remembers)) return;
   const double width = canvas.Width(frame.memories, plain);
   const double right = box.right() - kMargin - width;
   if (right <= x) return;
   canvas.Text({right, box.y + 4}, frame.memories, plain);
   zones.AddControl({right, box.y, width, box.h}, Control::kOrder);
+}
+
+/// The latest message, over whatever lies above the timeline.
+void DrawNote(const std::string& note, const Box& bounds, Canvas& canvas) {
+  const TextStyle style = {.size = 13, .bold = true, .color = kMark};
+  const double width = std::min(bounds.w - 2 * kMargin, canvas.Width(note, style) + 20), height = 24;
+  const Box box = {bounds.x + kMargin, bounds.bottom() - kBottom - height - 4, width, height};
+  canvas.Fill(box, kPanel);
+  canvas.Outline(box, kMark);
+  DrawFitting({box.x + 10, box.y + 4}, note, width - 14, style, canvas);
 }
 
 void DrawTooltip(const Frame& frame, const Box& bounds, Canvas& canvas) {
@@ -61,7 +73,7 @@ class AgentColumn {
   bool HasSelected() const { return frame_.selected && frame_.selected->place.agent == number_; }
 
   void DrawBeside(const Box& box) {
-    const double left = std::floor(std::min(420.0, box.w * 0.36)) * (HasMemory() ? 1 : 1.3);
+    const double left = std::floor(HasMemory() ? std::min(420.0, box.w * 0.36) : box.w * 0.62);
     const Box board = {box.x, box.y, left, box.h};
     DrawBoardAndSelected(board);
     const double x = box.x + left + 2 * kMargin;
@@ -81,7 +93,7 @@ class AgentColumn {
 
   /// Below the board, what a marked memory holds; while none is marked, what the colours mean where there is room.
   void DrawBoardAndSelected(const Box& box) {
-    const bool has_room = box.h > 3 * LegendHeight() && box.w < box.h;
+    const bool has_room = box.h > 3 * LegendHeight() && box.w >= kLegendWidth && box.w < box.h;
     const double below = HasSelected() ? DetailHeight(*frame_.selected) : HasMemory() && has_room ? LegendHeight() : 0;
     const double taken = below > 0 ? std::min(below + kMargin, box.h / 2) : 0;
     DrawBoard(agent_, frame_.zoom, {box.x, box.y, box.w, box.h - taken}, canvas_);
@@ -130,6 +142,7 @@ void Draw(const Frame& frame, Canvas& canvas, Zones& zones) {
     AgentColumn(frame, static_cast<int>(i), canvas, zones).Draw({x, top, each - kMargin, height});
   }
   DrawTimeline(frame, {kMargin, all.h - kBottom + 2, all.w - 2 * kMargin, kBottom - 4}, canvas, zones);
+  if (!frame.note.empty()) DrawNote(frame.note, all, canvas);
   DrawTooltip(frame, all, canvas);
   if (frame.shows_help) DrawHelp(frame.is_person, all, canvas, zones);
 }

@@ -54,15 +54,14 @@ void DrawCell(const MemoryCell& cell, const Box& at, Canvas& canvas) {
 void DrawHeader(const LayerView& layer, size_t number, const Box& box, Canvas& canvas) {
   double x = box.x;
   const auto say = [&](const std::string& text, const TextStyle& style) {
-    if (x < box.right()) x += canvas.Text({x, box.y + 2}, text, style) + 14;
+    if (x < box.right()) DrawFitting({x, box.y + 2}, text, box.right() - x, style, canvas);
+    x += canvas.Width(text, style) + 14;
   };
-  canvas.Clip(box);
   say(fmt::format("layer {}", number + 1), {.size = 13, .bold = true, .color = kText});
   say(fmt::format("{} living", layer.living), {.size = 13, .bold = true, .color = kAccent});
   say(FormatBytes(static_cast<double>(layer.bytes)), {.size = 13, .color = kText});
   if (layer.new_span) say(fmt::format("this step: span {:.1f}", *layer.new_span), {.size = 13, .color = kFaint});
   if (layer.left_out > 0) say(fmt::format("{} long dead not shown", layer.left_out), {.size = 13, .color = kFaint});
-  canvas.Clip(std::nullopt);
 }
 
 /// The present step, not yet a memory, in the colour of the span it is given.

@@ -30,25 +30,28 @@ std::string AgeText(double seconds) {
 class RunPlayer : public Player {
  public:
   RunPlayer(const std::string& run, const std::vector<std::string>& overrides)
-      : follower_(run, overrides), first_seed_(static_cast<uint64_t>(follower_.policy()->options->seed)) {}
+      : follower_(run, overrides),
+        first_seed_(static_cast<uint64_t>(follower_.policy()->options->seed)),
+        env_id_(follower_.policy()->options->env.id) {}
 
   std::unique_ptr<PlayedEpisode> Begin(uint64_t seed, uint64_t number) override {
-    playing_ = follower_.policy();
-    const auto& env = playing_->options->env;
-    return std::make_unique<PlayedEpisode>(BeginLevel(envs::Find(env.id), *env.params, seed, number), playing_, seed,
-                                           number);
+    const auto& newest = follower_.policy();
+    const auto& env = newest->options->env;
+    auto episode = std::make_unique<PlayedEpisode>(BeginLevel(envs::Find(env.id), *env.params, seed, number), newest,
+                                                   seed, number);
+    env_id_ = env.id;
+    return episode;
   }
   void Poll() override { follower_.Poll(); }
-  const std::string& env_id() const override { return (playing_ ? playing_ : follower_.policy())->options->env.id; }
+  const std::string& env_id() const override { return env_id_; }
   const envs::Params* params() const override { return follower_.policy()->options->env.params.get(); }
   std::string name() const override { return follower_.name(); }
-  std::string status() const override {
+  std::string status(const FixedPolicy* shown) const override {
     const auto& newest = follower_.policy();
     std::string text = fmt::format("weights of step {}, {} old", FormatCount(static_cast<double>(newest->env_steps)),
                                    AgeText(follower_.age_seconds()));
-    if (playing_ && playing_ != newest)
-      text +=
-          fmt::format(" from the next episode; now of step {}", FormatCount(static_cast<double>(playing_->env_steps)));
+    if (shown && shown != newest.get())
+      text += fmt::format(" from the next episode; now of step {}", FormatCount(static_cast<double>(shown->env_steps)));
     return text + (follower_.is_training() ? "; in training" : "");
   }
   std::string problem() const override { return follower_.problem(); }
@@ -59,7 +62,7 @@ class RunPlayer : public Player {
  private:
   RunFollower follower_;
   const uint64_t first_seed_;
-  std::shared_ptr<const FixedPolicy> playing_;  // of the episode that is shown
+  std::string env_id_;  // of the episode begun last
 };
 
 class EnvPlayer : public Player {
@@ -94,7 +97,7 @@ class FilePlayer : public Player {
   const std::vector<uint8_t>* Recorded() const override { return &file_.actions; }
   const std::string& env_id() const override { return file_.env_id; }
   std::string name() const override { return path_; }
-  std::string status() const override {
+  std::string status(const FixedPolicy*) const override {
     if (!file_.policy) return "a saved episode";
     return fmt::format("a saved episode, with weights of step {}",
                        FormatCount(static_cast<double>(file_.policy->env_steps)));

@@ -25,7 +25,8 @@ class Player {
   /// Of its environment; null for a saved episode.
   virtual const envs::Params* params() const { return nullptr; }
   virtual std::string name() const = 0;
-  virtual std::string status() const { return ""; }
+  /// What it plays with, in a few words. shown: the policy of the episode that is shown; null: none.
+  virtual std::string status(const agents::FixedPolicy* /*shown*/) const { return ""; }
   virtual std::string problem() const { return ""; }
   virtual const std::vector<ProgressPoint>* progress() const { return nullptr; }
   virtual bool has_policy() const = 0;

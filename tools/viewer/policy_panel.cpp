@@ -63,8 +63,9 @@ void DrawPolicy(const AgentView& agent, const Box& box, Canvas& canvas, Zones& z
     y += each;
   };
   if (has_policy) plot("value", policy.value_now, course.value, kAccent);
-  const auto step = static_cast<size_t>(agent.step);
-  plot("reward", step > 0 ? course.reward[step - 1] : 0, course.reward, kGood);
+  std::vector<float> reward = {0};  // that led to a step, beside the step
+  reward.insert(reward.end(), course.reward.begin(), course.reward.end());
+  plot("reward", reward[static_cast<size_t>(agent.step)], reward, kGood);
   if (has_policy) plot("entropy", policy.entropy_now, course.entropy, kWarning);
 }
 

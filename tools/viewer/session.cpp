@@ -35,7 +35,7 @@ double Entropy(const std::vector<float>& probabilities) {
 /// A name that is not taken: episode_1.safetensors, episode_2.safetensors ...
 std::string FreeName() {
   for (int i = 1;; ++i) {
-    const std::string name = fmt::format("episode_{}.safetensors", i);
+    std::string name = fmt::format("episode_{}.safetensors", i);
     if (!std::filesystem::exists(name)) return name;
   }
 }
@@ -211,8 +211,9 @@ void Session::PlayOn(double seconds, const std::function<bool()>& may_go_on) {
   if (!is_playing_ || is_person()) return;
   if (has_ended() && step_ >= newest()) {
     rested_ += seconds;
-    if (rested_ >= kRestSeconds && !stays_ && !is_replay()) GoTo(static_cast<int64_t>(number_) + 1);
-    return;
+    if (rested_ < kRestSeconds || stays_ || is_replay()) return;
+    rested_ = 0;  // where the next one cannot begin, the next try is after another rest
+    return GoTo(static_cast<int64_t>(number_) + 1);
   }
   rested_ = 0;
   if (is_unlimited_) {

@@ -26,8 +26,7 @@ class Session {
 
   /// Lets `seconds` of watching pass: plays on at the chosen speed, goes to the next episode a moment after the end of
   /// the last one, looks for new weights. `may_go_on` is asked between steps at unlimited speed; false: that was
-  /// enough. Errors of playing, as in Apply and Act, pause and become the note; the episode is then over for its
-  /// player.
+  /// enough. Errors of playing, here and in Apply and Act, pause and become the note; the episode is over then.
   void Advance(double seconds, const std::function<bool()>& may_go_on);
   void Apply(Control control);
   /// A person's action; ignored where nobody plays by hand.
@@ -52,8 +51,8 @@ class Session {
     std::unique_ptr<agents::PlayedEpisode> episode;
     Course course;
     double longest_span = 1;  ///< so far: where the scale of colours ends
-    std::string failure =
-        {};  ///< what ended the episode before its time; "" nothing. The step that failed is not shown
+    /// What ended the episode before its time; "" nothing did. The step that failed is not shown.
+    std::string failure = {};
 
     /// The last step that can be shown.
     int64_t newest() const { return static_cast<int64_t>(course.reward.size()); }

@@ -68,7 +68,11 @@ void DrawTimeline(const Frame& frame, const Box& box, Canvas& canvas, Zones& zon
   canvas.Fill({bar.x + (bar.w - 3) * share, bar.y - 2, 3, bar.h + 4}, kMark);
   zones.AddTimeline({bar.x, bar.y - 2, bar.w, bar.h + 4}, frame.newest);
 
-  Buttons buttons({box.x, bar.bottom() + 6}, box.right(), canvas, zones);
+  const std::string help = "F1 help";
+  const double help_width = canvas.Width(help, {.size = 12}) + 16;
+  const Point row = {box.x, bar.bottom() + 6};
+  Buttons(Point{box.right() - help_width, row.y}, box.right(), canvas, zones).Add(help, Control::kHelp);
+  Buttons buttons(row, box.right() - help_width, canvas, zones);
   buttons.Add("|<", Control::kFirst);
   buttons.Add("<", Control::kStepBack);
   if (!frame.is_person) buttons.Add(frame.is_playing ? "pause" : "play", Control::kPlay, frame.is_playing);
@@ -86,9 +90,6 @@ void DrawTimeline(const Frame& frame, const Box& box, Canvas& canvas, Zones& zon
   buttons.Add("previous", Control::kPreviousEpisode);
   buttons.Add("next", Control::kNextEpisode);
   buttons.Add("seed", Control::kGivenSeed);
-  buttons.Space();
-  buttons.Add("F1 help", Control::kHelp);
-  buttons.Say(frame.note, {.size = 12, .bold = true, .color = kMark});
 }
 
 }  // namespace lethe::tools

@@ -67,6 +67,15 @@ bool IsEnvironment(const std::string& word) {
   return std::ranges::find(ids, word) != ids.end();
 }
 
+/// What a word that is nothing may have meant: an environment, or a run in this folder.
+std::vector<std::string> KnownNames() {
+  std::vector<std::string> names = envs::Ids();
+  std::error_code unreadable;
+  for (const auto& entry : fs::directory_iterator(".", unreadable))
+    if (IsRunFolder(entry.path().string())) names.push_back(entry.path().filename().string());
+  return names;
+}
+
 std::unique_ptr<Player> PlayerOf(const std::string& word, const CommandLine& line) {
   const bool is_file = fs::is_regular_file(word);
   if (is_file && agents::IsEpisodeFile(word)) {
@@ -78,9 +87,9 @@ std::unique_ptr<Player> PlayerOf(const std::string& word, const CommandLine& lin
   const bool looks_like_path =
       word.find('/') != std::string::npos || fs::exists(word) || word.ends_with(".safetensors");
   if (looks_like_path) return MakeRunPlayer(word, line.overrides());  // says what is wrong with it
+  const std::string near = configs::DidYouMean(word, KnownNames());
   throw UserError(fmt::format("`{}` is no run, no file and no environment{}", word,
-                              configs::DidYouMean(word, envs::Ids()).empty() ? "; `lethe envs` lists environments"
-                                                                             : configs::DidYouMean(word, envs::Ids())));
+                              near.empty() ? "; `lethe envs` lists environments" : near));
 }
 
 void RequireSameLevels(const Player& a, const Player& b) {
@@ -176,12 +185,13 @@ int RecordPictures(Session& session, const CommandLine& line, int64_t last_step)
 }
 
 int SaveOneEpisode(Session& session, const CommandLine& line, int64_t last_step) {
-  while (!StopSignals::Requested() && session.step() != last_step && session.PlayStep()) {
-  }
   const std::string path = line.Text("save-episode");
-  const agents::PlayedEpisode& episode = *session.seats()[0].episode;
   if (!path.ends_with(".safetensors"))
     throw UserError(fmt::format("--save-episode is {}; it has to end in .safetensors", path));
+  if (session.seats().size() > 1) throw UserError("--save-episode saves the episode of one; two are named");
+  while (!StopSignals::Requested() && session.step() != last_step && session.PlayStep()) {
+  }
+  const agents::PlayedEpisode& episode = *session.seats()[0].episode;
   AsUserError([&] { agents::SaveEpisode(path, episode, session.seats()[0].player->env_id()); });
   fmt::print("{} steps in {}\n", episode.newest(), path);
   return StopSignals::Requested() ? 128 + StopSignals::Received() : 0;

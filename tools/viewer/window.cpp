@@ -32,6 +32,18 @@ double Since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 
 [[noreturn]] void ThrowSdl(const char* what) { throw UserError(fmt::format("{}: {}", what, SDL_GetError())); }
 
+bool IsSet(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+/// Without this SDL goes on to drivers that show nothing where the display does not answer.
+std::string DriversWithADisplay() {
+  std::string drivers = IsSet("DISPLAY") ? "x11" : "";
+  if (IsSet("WAYLAND_DISPLAY")) drivers += drivers.empty() ? "wayland" : ",wayland";
+  return drivers;
+}
+
 /// "Ctrl+S", "Space", "+": the names of the input map.
 std::string KeyName(const SDL_Keysym& key) {
   std::string name = SDL_GetKeyName(key.sym);
@@ -60,6 +72,7 @@ class Window {
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");        // StopSignals has them
     SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");  // pixels as they are
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
+    SDL_SetHint(SDL_HINT_VIDEODRIVER, DriversWithADisplay().c_str());  // SDL_VIDEODRIVER goes before it
     if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) ThrowSdl("there is no display to open a window on");
     window_ = SDL_CreateWindow("lethe", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, options.width, options.height,
                                SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
@@ -67,9 +80,10 @@ class Window {
     SDL_SetWindowMinimumSize(window_, kSmallestWidth, kSmallestHeight);
     FitCanvas();
   }
+  /// The window goes with the process. SDL wakes itself up through a second connection to an X display; where such a
+  /// message is still under way when its window is destroyed, Xlib ends the process with "BadWindow" and exit code 1.
   ~Window() {
-    if (window_) SDL_DestroyWindow(window_);
-    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    if (window_) SDL_HideWindow(window_);
   }
   Window(const Window&) = delete;
   Window& operator=(const Window&) = delete;
@@ -135,8 +149,12 @@ class Window {
         if (event.window.event == SDL_WINDOWEVENT_LEAVE) session_.Hover(std::nullopt);
         break;
       case SDL_KEYDOWN:
+        is_ctrl_down_ = (event.key.keysym.mod & KMOD_CTRL) != 0;
         TakeKey(KeyName(event.key.keysym));
         break;
+      case SDL_KEYUP:
+        is_ctrl_down_ = (event.key.keysym.mod & KMOD_CTRL) != 0;
+        return;
       case SDL_MOUSEMOTION:
         pointer_.Move(PointOf(event.motion.x, event.motion.y), zones_, session_);
         break;
@@ -167,9 +185,8 @@ class Window {
   }
 
   void TakeWheel(int turns) {
-    const bool zooms = (SDL_GetModState() & KMOD_CTRL) != 0;
     for (int i = 0; i < std::abs(turns); ++i) {
-      if (zooms)
+      if (is_ctrl_down_)
         Apply(turns > 0 ? Control::kZoomIn : Control::kZoomOut);
       else
         Apply(turns > 0 ? Control::kStepBack : Control::kStepForward);
@@ -221,17 +238,12 @@ class Window {
   Pointer pointer_;
   std::string title_;
   bool has_input_ = false;
+  bool is_ctrl_down_ = false;  // by the events taken so far; SDL_GetModState already knows later ones
 };
 
 }  // namespace
 
-bool HasDisplay() {
-  const auto is_set = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value != '\0';
-  };
-  return is_set("DISPLAY") || is_set("WAYLAND_DISPLAY");
-}
+bool HasDisplay() { return IsSet("DISPLAY") || IsSet("WAYLAND_DISPLAY"); }
 
 WindowPace ShowInWindow(Session& session, const WindowOptions& options) { return Window(session, options).Run(); }
 

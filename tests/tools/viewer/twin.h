@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -49,7 +50,8 @@ class Twin {
  public:
   using Players = std::vector<std::unique_ptr<tools::Player>>;
 
-  Twin(Players players, int width, int height) : session(std::move(players)), canvas_(width, height) {}
+  Twin(Players players, int width, int height)
+      : session(std::move(players)), canvas_(std::make_unique<tools::Canvas>(width, height)) {}
 
   tools::Session session;
   tools::Pointer pointer;
@@ -60,11 +62,11 @@ class Twin {
   Image Draw() {
     session.Advance(0, [] { return true; });
     tools::Describe(session, pointer.place(), frame_);
-    tools::Draw(frame_, canvas_, zones_);
-    const auto pixels = canvas_.Pixels();
-    return {canvas_.width(), canvas_.height(), {pixels.begin(), pixels.end()}};
+    tools::Draw(frame_, *canvas_, zones_);
+    const auto pixels = canvas_->Pixels();
+    return {canvas_->width(), canvas_->height(), {pixels.begin(), pixels.end()}};
   }
-  void Resize(int width, int height) { canvas_.Resize(width, height, canvas_.scale()); }
+  void Resize(int width, int height) { canvas_->Resize(width, height, canvas_->scale()); }
 
   void MoveTo(tools::Point to) { pointer.Move(to, zones_, session); }
   void Press(tools::Point at) {
@@ -96,7 +98,7 @@ class Twin {
     return {std::floor(box.x + box.w / 2), std::floor(box.y + box.h / 2)};
   }
 
-  tools::Canvas canvas_;
+  std::unique_ptr<tools::Canvas> canvas_;
   tools::Frame frame_;
   tools::Zones zones_;
 };

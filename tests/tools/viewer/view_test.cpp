@@ -97,24 +97,26 @@ TEST_F(ViewCommand, RecordsAFilmAsGif) {
 
 TEST_F(ViewCommand, RecordsAFilmAsMp4) {
   EXPECT_EQ(Record("film.mp4", {run_, "--step", "3"}), "12 pictures in film.mp4\n");
-  const tests::Ended probed =
-      tests::Program(folder_.path(),
-                     {"ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=width,height,nb_read_packets",
-                      "-of", "csv=p=0", "film.mp4"},
-                     {}, "/usr/bin/env")
-          .Wait();
+  const tests::Ended probed = tests::Program(folder_.path(),
+                                             {"ffprobe", "-v", "error", "-count_packets", "-show_entries",
+                                              "stream=width,height,nb_read_packets", "-of", "csv=p=0", "film.mp4"},
+                                             {}, "/usr/bin/env")
+                                  .Wait();
   EXPECT_EQ(probed.out, "640,400,12\n") << probed.err;
 }
 
 TEST_F(ViewCommand, SpeedsAboveTheRateOfPicturesLeaveStepsOut) {
-  // 100 steps a second at 25 pictures a second: every fourth step, and the end for a second.
-  EXPECT_EQ(Record("fast_%02d.png", {"Corridor-v0", "length_max=12", "length_min=12", "--speed", "100"}),
-            "28 pictures in fast_%02d.png\n");
-  ExpectShows(ReadPng(folder_ / "fast_01.png"), [] {
-    auto twin = TwinOfEnv("Corridor-v0", kWidth, kHeight, {"length_max=12", "length_min=12"});
-    twin.session.SetSpeed(100);
-    return twin;
-  }(), 4);
+  const std::vector<std::string> longer = {"length_max=12", "length_min=12"};
+  auto twin = TwinOfEnv("Corridor-v0", kWidth, kHeight, longer);
+  twin.session.SetSpeed(100);
+  while (twin.session.PlayStep()) {
+  }
+  // At 25 pictures a second every fourth step, and the end for a second.
+  EXPECT_EQ(Record("fast_%02d.png", {"Corridor-v0", longer[0], longer[1], "--speed", "100"}),
+            std::to_string(1 + twin.session.newest() / 4 + 25) + " pictures in fast_%02d.png\n");
+  auto then = TwinOfEnv("Corridor-v0", kWidth, kHeight, longer);
+  then.session.SetSpeed(100);
+  ExpectShows(ReadPng(folder_ / "fast_01.png"), std::move(then), 4);
 }
 
 TEST_F(ViewCommand, TheSameWordsGiveTheSameBytes) {
@@ -188,10 +190,10 @@ TEST_F(ViewCommand, SeedAndEpisodeChooseTheLevel) {
 
 TEST_F(ViewCommand, TwoRunsStandSideBySideOnTheSameLevels) {
   const std::string other = folder_ / "other";
-  tests::WriteTinyRun(other, {"env.length_max=6"}, 2);
-  auto players = tests::OnePlayer(tools::MakeRunPlayer(run_, {"env.length_max=6"}));
-  players.push_back(tools::MakeRunPlayer(other, {"env.length_max=6"}));
-  ExpectShows(PictureOf({run_, other, "env.length_max=6", "--step", "5"}),
+  tests::WriteTinyRun(other, {"env.length_min=4"}, 2);
+  auto players = tests::OnePlayer(tools::MakeRunPlayer(run_, {"env.length_min=5"}));
+  players.push_back(tools::MakeRunPlayer(other, {"env.length_min=5"}));
+  ExpectShows(PictureOf({run_, other, "env.length_min=5", "--step", "5"}),
               tests::Twin(std::move(players), kWidth, kHeight), 5);
 }
 
@@ -207,7 +209,8 @@ TEST_F(ViewCommand, ARunThatWasTrainedIsShown) {
   const auto trained = tests::RunLethe(
       folder_.path(), tests::TrainTiny("trained", {"--quiet", "train.max_steps=500", "log.eval_episodes=0"}));
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  ExpectShows(PictureOf({"trained/live.safetensors"}), TwinOfRun(folder_ / "trained/live.safetensors", kWidth, kHeight));
+  ExpectShows(PictureOf({"trained/live.safetensors"}),
+              TwinOfRun(folder_ / "trained/live.safetensors", kWidth, kHeight));
 }
 
 TEST_F(ViewCommand, ASignalEndsARecordingWithWhatThereIs) {
@@ -235,15 +238,13 @@ TEST_F(ViewCommand, WithoutADisplayNothingButPicturesCanBeHad) {
 }
 
 TEST_F(ViewCommand, ADisplayThatDoesNotAnswerIsOneLine) {
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"view", run_}}) {
-    const auto ended = tests::RunLethe(folder_.path(), words, [] {
-      tests::TakeDisplay();
-      ::setenv("DISPLAY", ":59999", 1);
-    });
-    EXPECT_EQ(ended.exit_code, 2);
-    EXPECT_THAT(ended.err, testing::StartsWith("lethe: there is no display to open a window on: "));
-    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1) << ended.err;
-  }
+  const auto ended = tests::RunLethe(folder_.path(), {"view", run_}, [] {
+    tests::TakeDisplay();
+    ::setenv("DISPLAY", ":59999", 1);
+    ::alarm(60);
+  });
+  EXPECT_EQ(ended.exit_code, 2) << "SDL has drivers that show nothing";
+  EXPECT_EQ(ended.err, "lethe: there is no display to open a window on: x11 not available\n");
 }
 
 TEST_F(ViewCommand, TrainingWithAViewNeedsADisplayBeforeItWritesAnything) {
@@ -270,7 +271,7 @@ class ViewRefusal : public testing::TestWithParam<Refused> {
  protected:
   ViewRefusal() {
     tests::WriteTinyRun(folder_ / "run");
-    tests::WriteTinyRun(folder_ / "longer", {"env.length_min=6", "env.length_max=6"});
+    tests::WriteTinyRun(folder_ / "longer", {"env.length_min=4"});
     tests::WritePortalRun(folder_ / "portal");
     tests::WriteTinyRun(folder_ / "empty");
     fs::remove(folder_ / "empty/live.safetensors");
@@ -319,7 +320,7 @@ const std::vector<Refused> kRefused = {
     {"OptionsOfAnEpisode", Recorded({"e.safetensors", "length_max=5"}), "a saved episode takes no options"},
     // two of them
     {"OtherEnvironment", Recorded({"run", "portal"}), "run plays Corridor-v0 and portal plays Portal-Short-v0"},
-    {"OtherLevels", Recorded({"run", "longer"}), "is 5 in run and 6 in longer"},
+    {"OtherLevels", Recorded({"run", "longer"}), "in run and 4 in longer"},
     {"EpisodeBesideARun", Recorded({"e.safetensors", "run"}), "a saved episode is shown alone"},
     // flags of an episode
     {"SeedOfAnEpisode", Recorded({"e.safetensors", "--seed", "3"}), "a saved episode has its own"},
@@ -330,7 +331,8 @@ const std::vector<Refused> kRefused = {
     {"RecordWithoutEnding", {"run", "--record", "x"}, "a recording ends in .gif, .mp4 or .png"},
     {"RecordConversion", {"run", "--record", "x_%s.png"}, "written %d or %05d"},
     {"RecordNowhere", {"run", "--record", "nowhere/x.gif"}, "nowhere/x.gif: cannot create: No such file or directory"},
-    {"OnePictureOfTwoEpisodes", Recorded({"run", "--episodes", "2"}), "x.png: holds one picture; several need a number"},
+    {"OnePictureOfTwoEpisodes", Recorded({"run", "--episodes", "2"}),
+     "x.png: holds one picture; several need a number"},
     {"SaveEnding", {"run", "--save-episode", "x.png"}, "it has to end in .safetensors"},
     {"SaveNowhere", {"run", "--save-episode", "nowhere/x.safetensors"}, "nowhere/x.safetensors: cannot create"},
     {"SaveTwo", {"run", "run", "--save-episode", "x.safetensors"}, "--save-episode"},
