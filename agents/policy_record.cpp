@@ -182,9 +182,16 @@ void PolicyRecord::Trace(int64_t step, int64_t most) {
   const int64_t first = begin + (step - begin) / most * most;
   const int64_t end = std::min({first + most, begin + unroll_, NumSteps()});
   auto stepper = Begin(StateBefore(begin));
-  stretches_.push_front({first, most, {}});
-  Stretch& stretch = stretches_.front();
-  for (int64_t at = begin; at < end; ++at) Step(*stepper, at, at < first ? nullptr : &stretch);
+  std::list<Stretch> traced = {{first, most, {}}};  // kept once it is whole
+  Stretch& stretch = traced.front();
+  const int64_t bytes_before = stretch_bytes_;
+  try {
+    for (int64_t at = begin; at < end; ++at) Step(*stepper, at, at < first ? nullptr : &stretch);
+  } catch (...) {
+    stretch_bytes_ = bytes_before;
+    throw;
+  }
+  stretches_.splice(stretches_.begin(), traced);
   if (begin == begin_ && end == NumSteps()) {  // this stepper stands where the live one does
     stepper_ = std::move(stepper);
     open_ = stretch.IsFull() ? nullptr : &stretch;

@@ -112,7 +112,7 @@ class Concentration {
     spec.num_actions = cards_;
     for (int card = 0; card < cards_; ++card) {
       spec.action_names.push_back(fmt::format("card {}", card));
-      spec.tokens.push_back({fmt::format("label of card {}; 0 face down", card), pairs_ + 1});
+      spec.tokens.push_back({fmt::format("label of card {}; 0 face down", card), pairs_ + 1, {"face down"}});
     }
     spec.metric_names = {"pairs_found", "tries"};
     spec.score_metric = "pairs_found";

@@ -96,7 +96,8 @@ class TMaze {
     spec.version = kVersion;
     spec.num_actions = 4;
     spec.action_names = {"up", "right", "down", "left"};
-    spec.tokens = {{"signal: 0 none, 1 up, 2 down", 3}, {"place: 0 corridor, 1 start, 2 junction, 3 arm", 4}};
+    spec.tokens = {{"signal: 0 none, 1 up, 2 down", 3, {"none", "up", "down"}},
+                   {"place: 0 corridor, 1 start, 2 junction, 3 arm", 4, {"corridor", "start", "junction", "arm"}}};
     spec.metric_names = {"success", "wrong_arm", "length"};
     spec.curriculum_parameter = "length_max";
     spec.curriculum_min = static_cast<double>(params_.length_min);

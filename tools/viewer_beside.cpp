@@ -1,5 +1,6 @@
 #include "tools/viewer_beside.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -18,6 +19,10 @@ constexpr int kNiceness = 10;
 /// What the child becomes; returns only where that failed.
 void BecomeViewer(const std::vector<char*>& arguments) {
   ::setpgid(0, 0);
+  const int nothing =
+      ::open("/dev/null", O_RDWR);  // whoever waits for this program's output need not wait for a window
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO}) ::dup2(nothing, stream);
+  if (!::isatty(STDERR_FILENO)) ::dup2(nothing, STDERR_FILENO);
   ::setpriority(PRIO_PROCESS, 0, kNiceness);
   ::execv("/proc/self/exe", arguments.data());
   std::perror("lethe: warning: the viewer could not be started");

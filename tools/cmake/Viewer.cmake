@@ -1,7 +1,7 @@
 # The viewer, tools/viewer/, becomes part of lethe_tools where SDL2, SDL2_ttf, giflib and libpng are found;
 # the variable LETHE_VIEWER tells. Else absent.cpp stands in its place. What reads runs without drawing is built always.
-find_package(SDL2 CONFIG QUIET)
-find_package(SDL2_ttf CONFIG QUIET)
+find_package(SDL2 2.26 CONFIG QUIET)
+find_package(SDL2_ttf 2.0.18 CONFIG QUIET)
 find_package(GIF QUIET)
 find_package(PNG QUIET)
 set(viewer_missing)

@@ -2,6 +2,7 @@
 #include "tools/user_error.h"
 #include "tools/viewer/bench_view.h"
 #include "tools/viewer/view.h"
+#include "tools/viewer/view_flags.h"
 
 namespace lethe::tools {
 
@@ -16,7 +17,7 @@ Command ViewCommand() {
           "RUN|ID|FILE",
           "watch an agent (not in this build)",
           "This build has no viewer: SDL2, SDL2_ttf, giflib or libpng was not found when it was configured.",
-          {},
+          ViewFlags(),
           [](const CommandLine&) -> int {
             RequireWindow();
             return 1;

@@ -12,10 +12,10 @@
 namespace lethe::tools {
 namespace {
 
-constexpr double kSmallestCell = 28, kLargestCell = 64;
+constexpr double kSmallestCell = 20, kLargestCell = 64;
 constexpr double kDim = 0.62;  // of what the agent does not see
 constexpr double kCaptionHeight = 20;
-constexpr size_t kOutcomeLines = 3;  // kept free, so that the board does not shrink when the episode ends
+constexpr int kOutcomeLines = 3;  // kept free, so that the board does not shrink when the episode ends
 
 /// A piece of a thing's picture in shares of a cell.
 struct Piece {
@@ -95,12 +95,42 @@ double Scroll(double content, double room, double agent) {
   return std::clamp(room / 2 - agent, room - content, 0.0);
 }
 
-void DrawMarks(const BoardView& board, double cell, Point corner, Canvas& canvas) {
+/// A cell that lies beyond the field is told at its edge.
+void DrawMarks(const BoardView& board, double cell, Point corner, const Box& field, Canvas& canvas) {
+  const TextStyle style = {.size = 11, .bold = true, .color = kMark};
   for (const BoardView::Mark& mark : board.marks) {
     const Box at = {corner.x + mark.column * cell, corner.y + mark.row * cell, cell, cell};
-    canvas.Outline(at, kMark, 2);
-    canvas.Text({at.x + 3, at.y + 2}, mark.text, {.size = 10, .bold = true, .color = kMark});
+    const double y = std::clamp(at.y, field.y, std::max(field.y, field.bottom() - cell)) + 2;
+    if (at.right() <= field.x) {
+      canvas.Text({field.x + 3, y}, "← " + mark.text, style);
+    } else if (at.x >= field.right()) {
+      const std::string text = mark.text + " →";
+      canvas.Text({field.right() - canvas.Width(text, style) - 3, y}, text, style);
+    } else {
+      canvas.Outline(at, kMark, 2);
+      canvas.Text({at.x + 3, y}, mark.text, style);
+    }
   }
+}
+
+/// In as many columns as the height asks for; what does not fit is counted.
+double DrawCaptions(const std::vector<std::string>& captions, const Box& box, Canvas& canvas) {
+  const TextStyle style = {.size = 14, .bold = true, .color = kAccent};
+  const auto count = static_cast<int64_t>(captions.size());
+  const auto rows = std::max<int64_t>(1, static_cast<int64_t>(box.h / kCaptionHeight));
+  double widest = 1;
+  for (const std::string& caption : captions) widest = std::max(widest, canvas.Width(caption, style) + 20);
+  const auto most = std::max<int64_t>(1, static_cast<int64_t>(box.w / widest));
+  const int64_t columns = std::min(most, (count + rows - 1) / rows);
+  const int64_t shown = std::min(count, columns * rows);
+  for (int64_t i = 0; i < shown; ++i) {
+    const bool is_cut = i == shown - 1 && shown < count;
+    const std::string text = is_cut ? fmt::format("and {} more", count - shown + 1) : captions[static_cast<size_t>(i)];
+    const double width = box.w / static_cast<double>(columns);
+    DrawFitting({box.x + width * static_cast<double>(i / rows), box.y + kCaptionHeight * static_cast<double>(i % rows)},
+                text, width - 8, style, canvas);
+  }
+  return kCaptionHeight * static_cast<double>(std::min(rows, count));
 }
 
 }  // namespace
@@ -126,8 +156,9 @@ void DrawCells(const envs::Picture& picture, int view, double dark, double cell,
 
 void DrawBoard(const AgentView& agent, double zoom, const Box& box, Canvas& canvas) {
   const BoardView& board = agent.board;
-  const double captions = kCaptionHeight * static_cast<double>(kOutcomeLines + board.captions.size());
-  const Box field = {box.x, box.y, box.w, std::max(40.0, box.h - captions - 6)};
+  const double outcome = kCaptionHeight * kOutcomeLines;
+  const double captions = kCaptionHeight * static_cast<double>(board.captions.size());
+  const Box field = {box.x, box.y, box.w, std::max(40.0, box.h - captions - outcome - 6)};
   double y = box.y;
   if (!board.picture.empty()) {
     const double fit = std::min(field.w / board.picture.columns, field.h / board.picture.rows);
@@ -138,20 +169,15 @@ void DrawBoard(const AgentView& agent, double zoom, const Box& box, Canvas& canv
     const Point corner = {std::floor(field.x + Scroll(cell * board.picture.columns, field.w, agent_x)),
                           std::floor(field.y + std::min(0.0, Scroll(cell * board.picture.rows, height, agent_y)))};
     DrawCells(board.picture, board.view, board.is_blind ? 1 : kDim, cell, corner, canvas);
-    DrawMarks(board, cell, corner, canvas);
+    DrawMarks(board, cell, corner, {field.x, field.y, field.w, height}, canvas);
     canvas.Clip(std::nullopt);
     const double left = std::max(field.x, corner.x), width = std::min(field.w, cell * board.picture.columns);
     if (board.flash != 0) canvas.Outline({left, field.y, width, height}, board.flash > 0 ? kGood : kBad, 3);
     y += height + 6;
   }
-  for (const std::string& caption : board.captions) {
-    DrawFitting({box.x, y}, caption, box.w, {.size = 14, .bold = true, .color = kAccent}, canvas);
-    y += kCaptionHeight;
-  }
-  const std::string line =
-      agent.outcome.empty() ? fmt::format("step {}   return {:.4g}", agent.step, agent.return_so_far) : agent.outcome;
-  const Color color = agent.outcome.empty() ? kText : agent.return_so_far > 0 ? kGood : kWarning;
-  DrawWrapped({box.x, y}, line, box.w, {.size = 13, .color = color}, canvas);
+  if (!board.captions.empty())
+    y += DrawCaptions(board.captions, {box.x, y, box.w, std::max(kCaptionHeight, box.bottom() - outcome - y)}, canvas);
+  DrawWrapped({box.x, y}, agent.outcome, box.w, {.size = 13, .bold = agent.has_outcome, .color = kText}, canvas);
 }
 
 }  // namespace lethe::tools

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -33,6 +32,7 @@ PixelBox Intersect(const PixelBox& a, const PixelBox& b) {
 /// Far outside stays outside, whatever the value.
 int RoundPixel(double value) {
   constexpr double kFar = 1e6;
+  if (std::isnan(value)) value = -kFar;
   return static_cast<int>(std::floor(std::fmax(-kFar, std::fmin(kFar, value)) + kHalf));
 }
 
@@ -206,25 +206,6 @@ void Canvas::Disc(Point centre, double radius, Color color) {
 }
 
 /// Pixels whose centre is inside, as everywhere, so that polygons with a common edge neither overlap nor leave gaps.
-void Canvas::Polygon(std::span<const Point> corners, Color color) {
-  if (corners.size() < 3) return;
-  const auto [highest, lowest] =
-      std::minmax_element(corners.begin(), corners.end(), [](Point a, Point b) { return a.y < b.y; });
-  const int top = std::max(surface_->clip.top, RoundPixel(highest->y * scale()));
-  const int bottom = std::min(surface_->clip.bottom, RoundPixel(lowest->y * scale()));
-  for (int row = top; row < bottom; ++row) {
-    const double y = (row + 0.5) / scale();
-    double left = std::numeric_limits<double>::infinity(), right = -left;
-    for (size_t i = 0; i < corners.size(); ++i) {
-      const Point a = corners[i], b = corners[(i + 1) % corners.size()];
-      if ((a.y <= y) == (b.y <= y)) continue;
-      const double x = a.x + (b.x - a.x) * (y - a.y) / (b.y - a.y);
-      left = std::min(left, x), right = std::max(right, x);
-    }
-    if (left < right) surface_->Fill({RoundPixel(left * scale()), row, RoundPixel(right * scale()), row + 1}, color);
-  }
-}
-
 double Canvas::Text(Point at, std::string_view text, const TextStyle& style) {
   Font& font = surface_->FontOf(style);
   const int top = RoundPixel(at.y * scale()), start = RoundPixel(at.x * scale());

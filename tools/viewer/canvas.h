@@ -68,8 +68,6 @@ class Canvas {
   /// Diagonal lines every `gap` points over a box; they go on in the box beside it.
   void Hatch(const Box& box, Color color, double gap = 4);
   void Disc(Point centre, double radius, Color color);
-  /// A filled convex polygon.
-  void Polygon(std::span<const Point> corners, Color color);
 
   /// One line of UTF-8 with its upper left corner at a point; returns its width. Advance and LineHeight are of a
   /// style's characters.

@@ -20,7 +20,7 @@ const std::vector<KeyBinding>& KeyBindings() {
       {Control::kPreviousEpisode, {"PageUp", "P"}, "previous episode"},
       {Control::kNewSeed, {"R"}, "another seed"},
       {Control::kGivenSeed, {"G"}, "a seed of your choice: digits, then Return"},
-      {Control::kChooser, {"C"}, "draw actions, take the likeliest, or let the oracle act"},
+      {Control::kChooser, {"C"}, "draw actions, the likeliest, the oracle's, or at random"},
       {Control::kHead, {"H"}, "attention of the next head, or the mean of all"},
       {Control::kOrder, {"O"}, "memories by time, by span, by attention"},
       {Control::kOnlyLiving, {"L"}, "only living memories, or the dead too"},

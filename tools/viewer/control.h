@@ -52,7 +52,7 @@ const std::vector<std::pair<std::string, std::string>>& MouseHelp();
 std::optional<Control> ControlOf(std::string_view key, bool is_person);
 
 /// The action that a person's key stands for, by the names of the actions: arrows and w a s d for up, left, down,
-/// right, Space for stay, digits for any action. -1: none.
+/// right, Space for stay, a digit for any of the first ten. -1: none.
 int ActionOf(std::string_view key, const std::vector<std::string>& action_names);
 
 }  // namespace lethe::tools

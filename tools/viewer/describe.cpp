@@ -18,9 +18,8 @@ using agents::PlayedEpisode;
 using State = MemoryCell::State;
 
 constexpr double kGhostSteps = 24;  // that an expired memory takes to fade
-constexpr size_t kMostCaptions = 12;
 constexpr size_t kMostWords = 8;
-constexpr int64_t kMostDead = 4096;  // latest steps that are listed dead or alive
+constexpr int64_t kMostDead = 512;  // latest steps that are listed even when dead
 constexpr double kDefaultRamp = 1;
 
 int ViewOf(const envs::Spec& spec) { return static_cast<int>(std::lround(std::sqrt(spec.cells))); }
@@ -29,10 +28,6 @@ int ViewOf(const envs::Spec& spec) { return static_cast<int>(std::lround(std::sq
 std::vector<std::string> CaptionsOf(const envs::Spec& spec, const std::vector<uint8_t>& observation) {
   std::vector<std::string> captions;
   for (size_t i = 2 * static_cast<size_t>(spec.cells); i < observation.size(); ++i) {
-    if (captions.size() == kMostCaptions) {
-      captions.push_back(fmt::format("and {} more", observation.size() - i));
-      break;
-    }
     const auto& token = spec.tokens[i];
     const std::string what = token.meaning.substr(0, token.meaning.find_first_of(":;"));
     const uint8_t value = observation[i];
@@ -41,6 +36,12 @@ std::vector<std::string> CaptionsOf(const envs::Spec& spec, const std::vector<ui
     captions.push_back(fmt::format("{}: {}", what, has_name ? token.values[value] : std::to_string(value)));
   }
   return captions;
+}
+
+/// Whole numbers as they are, others with four digits.
+std::string Number(double x) {
+  constexpr double kLargestWhole = 1e15;
+  return x == std::floor(x) && std::abs(x) < kLargestWhole ? fmt::format("{:.0f}", x) : fmt::format("{:.4g}", x);
 }
 
 /// What was said lately: of tokens with a nameless first value (silence), the names of the latest others.
@@ -99,8 +100,6 @@ class AgentDescription {
     view_.name = player.name(), view_.status = player.status(episode_.policy());
     view_.problem = seat_.failure.empty() ? player.problem() : seat_.failure;
     view_.step = step_, view_.newest = seat_.newest();
-    view_.has_ended = episode_.ended();
-    view_.return_so_far = episode_.return_until(step_);
     DescribeOutcome();
     DescribeBoard();
     DescribeLayers();
@@ -115,7 +114,7 @@ class AgentDescription {
     const envs::Picture& now = view_.board.picture;
     if (then.empty() || then.agent_row < 0) return;
     const int column = then.agent_column + then.first_column - now.first_column;
-    if (then.agent_row >= now.rows || column < 0 || column >= now.columns) return;
+    if (then.agent_row >= now.rows) return;
     view_.board.marks.push_back({then.agent_row, column, text});
   }
 
@@ -149,12 +148,17 @@ class AgentDescription {
   }
 
   void DescribeOutcome() {
-    view_.outcome.clear();
-    if (!episode_.ended() || step_ < episode_.newest()) return;
-    view_.outcome = episode_.terminated() ? "ended" : "out of time";
-    const auto& names = episode_.spec().metric_names;
-    for (size_t i = 0; i < names.size(); ++i)
-      view_.outcome += fmt::format("  {} {:.4g}", names[i], episode_.metrics()[i]);
+    view_.has_outcome = episode_.ended() && step_ == episode_.newest();
+    if (!view_.has_outcome) {
+      view_.outcome = fmt::format("step {}   return {}", step_, Number(episode_.return_until(step_)));
+      return;
+    }
+    const envs::Spec& spec = episode_.spec();
+    view_.outcome = fmt::format("{}: score {} ({})", episode_.terminated() ? "ended" : "out of time",
+                                Number(episode_.score()), spec.score_metric);
+    for (size_t i = 0; i < spec.metric_names.size(); ++i)
+      if (spec.metric_names[i] != spec.score_metric)
+        view_.outcome += fmt::format("  {} {}", spec.metric_names[i], Number(episode_.metrics()[i]));
   }
 
   void DescribeBoard() {
@@ -175,15 +179,14 @@ class AgentDescription {
     view_.layers_note = "";
     if (memories.empty())
       view_.layers_note = episode_.policy() ? "This memory is not made of steps: there is nothing to show of it."
-                                            : "Nobody remembers anything here: an oracle or a person acts.";
+                                            : "No policy plays here: nothing is remembered.";
     for (size_t l = 0; l < memories.size(); ++l) DescribeLayer(memories[l], l, view_.layers[l]);
   }
 
   void DescribeLayer(const LayerMemories& memories, size_t l, LayerView& layer) {
     const EpisodeStep& now = episode_.At(step_);
-    layer.heads = memories.heads;
     layer.living = static_cast<int64_t>(memories.steps.size());
-    layer.bytes = layer.living * episode_.BytesPerMemory();
+    layer.bytes_per_memory = episode_.BytesPerMemory();
     layer.new_span = l < now.spans.size() ? std::optional(now.spans[l]) : std::nullopt;
     const LayerScale scale = ScaleOf(memories);
     layer.cells.clear();
@@ -297,10 +300,11 @@ std::string PaceText(const Session& session) {
   return std::isinf(pace) ? "unlimited" : fmt::format("{:.4g} steps/s", pace);
 }
 
-std::string MemoriesText(const Session& session) {
+std::vector<Frame::Way> WaysOfMemories(const Session& session) {
   constexpr const char* kOrders[] = {"by time", "by span", "by attention"};
-  return fmt::format("{}, {}, {}", session.head() < 0 ? "mean of heads" : fmt::format("head {}", session.head() + 1),
-                     kOrders[static_cast<int>(session.order())], session.only_living() ? "living only" : "all");
+  return {{session.head() < 0 ? "mean of heads" : fmt::format("head {}", session.head() + 1), Control::kHead},
+          {kOrders[static_cast<int>(session.order())], Control::kOrder},
+          {session.only_living() ? "living only" : "all", Control::kOnlyLiving}};
 }
 
 }  // namespace
@@ -312,7 +316,7 @@ void Describe(Session& session, Point pointer, Frame& frame) {
   frame.place = fmt::format("seed {}, episode {}", session.seed(), session.number());
   frame.pace = PaceText(session);
   frame.choice = ChoiceText(session);
-  frame.memories = MemoriesText(session);
+  frame.memories = WaysOfMemories(session);
   frame.order = session.order();
   frame.is_person = session.is_person();
   frame.zoom = session.zoom();

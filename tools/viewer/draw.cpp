@@ -21,11 +21,14 @@ void DrawTop(const Frame& frame, const Box& box, Canvas& canvas, Zones& zones) {
   x += canvas.Text({x, box.y + 4}, frame.place, plain) + 16;
   const auto remembers = [](const AgentView& agent) { return !agent.layers.empty(); };
   if (std::ranges::none_of(frame.agents, remembers)) return;
-  const double width = canvas.Width(frame.memories, plain);
-  const double right = box.right() - kMargin - width;
-  if (right <= x) return;
-  canvas.Text({right, box.y + 4}, frame.memories, plain);
-  zones.AddControl({right, box.y, width, box.h}, Control::kOrder);
+  double right = box.right() - kMargin;
+  for (auto part = frame.memories.rbegin(); part != frame.memories.rend(); ++part) {
+    right -= canvas.Width(part->text, plain);
+    if (right <= x) return;
+    canvas.Text({right, box.y + 4}, part->text, plain);
+    zones.AddControl({right, box.y, canvas.Width(part->text, plain), box.h}, part->control);
+    right -= 16;
+  }
 }
 
 /// The latest message, over whatever lies above the timeline.

@@ -7,6 +7,7 @@
 
 #include "envs/picture.h"
 #include "tools/viewer/canvas.h"
+#include "tools/viewer/control.h"
 
 namespace lethe::tools {
 
@@ -46,10 +47,9 @@ struct Course {
 
 /// One layer's memories as the present step sees them.
 struct LayerView {
-  int64_t heads = 0;
   std::vector<MemoryCell> cells;  ///< in the order to be shown
   int64_t living = 0;
-  int64_t bytes = 0;               ///< that the living ones take
+  int64_t bytes_per_memory = 0;
   std::optional<double> new_span;  ///< how long the present step will be remembered; none: not predicted
   int64_t left_out = 0;            ///< memories dead for long that are no longer listed
 };
@@ -98,14 +98,13 @@ struct MemoryDetail {
 /// One player: a run, an environment with an oracle, a person.
 struct AgentView {
   std::string name;
-  std::string status;       ///< "weights of step 1.2 M, 3 s old, training"
+  std::string status;       ///< "weights of step 1.2 M, 3 s old; in training"
   std::string problem;      ///< "" if all is well
   std::string layers_note;  ///< instead of layers where there are none: why
   int64_t step = 0;         ///< shown; newest is the last one played
   int64_t newest = 0;
-  bool has_ended = false;
-  std::string outcome;  ///< of the ended episode: "success 1  wrong_door 0  ..."
-  double return_so_far = 0;
+  std::string outcome;  ///< "step 12   return 0.5", or of the ended episode "ended: score 1 (success) ..."
+  bool has_outcome = false;
   BoardView board;
   std::vector<LayerView> layers;
   PolicyView policy;
@@ -118,11 +117,15 @@ struct Frame {
   int64_t step = 0, newest = 0;   ///< of the timeline: the longest episode of them
   std::string environment;        ///< "Corridor-v0"
   std::string place;              ///< "seed 1, episode 3"
-  std::string pace;               ///< "paused", "8 steps/s"
-  std::string choice;             ///< "sample", "greedy", "oracle", "you"
+  std::string pace;               ///< "8 steps/s", "unlimited"
+  std::string choice;             ///< "sample", "greedy", "oracle", "random", "you act", "replay"
   MemoryOrder order = MemoryOrder::kTime;
-  std::string memories;  ///< how strips are shown: "mean of heads, by time, all"
-  std::string note;      ///< the latest message; "" none
+  struct Way {
+    std::string text;
+    Control control;  ///< that changes it
+  };
+  std::vector<Way> memories;  ///< how strips are shown: "mean of heads, by time, all"
+  std::string note;           ///< the latest message; "" none
   bool is_playing = false;
   double zoom = 1;  ///< of the board's and the strips' cells
   std::optional<MemoryDetail> hovered, selected;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "tools/progress_table.h"
 #include "tools/viewer/colors.h"
@@ -24,7 +25,7 @@ struct CellGrid {
   /// The largest cells of which `count` fit, or the smallest ones.
   CellGrid(int64_t count, double zoom, const Box& box) {
     for (const double candidate : kCellSizes) {
-      size = candidate * zoom;
+      size = std::min(candidate * zoom, std::max(kCellSizes.back(), std::min(box.w, box.h)));
       columns = std::max<int64_t>(1, static_cast<int64_t>(box.w / size));
       rows = std::max<int64_t>(1, static_cast<int64_t>(box.h / size));
       if (columns * rows >= count) return;
@@ -51,7 +52,7 @@ void DrawCell(const MemoryCell& cell, const Box& at, Canvas& canvas) {
   canvas.Fill({at.x + at.w - dot, at.y, dot, dot}, kCue);
 }
 
-void DrawHeader(const LayerView& layer, size_t number, const Box& box, Canvas& canvas) {
+void DrawHeader(const LayerView& layer, size_t number, int64_t no_room, const Box& box, Canvas& canvas) {
   double x = box.x;
   const auto say = [&](const std::string& text, const TextStyle& style) {
     if (x < box.right()) DrawFitting({x, box.y + 2}, text, box.right() - x, style, canvas);
@@ -59,27 +60,50 @@ void DrawHeader(const LayerView& layer, size_t number, const Box& box, Canvas& c
   };
   say(fmt::format("layer {}", number + 1), {.size = 13, .bold = true, .color = kText});
   say(fmt::format("{} living", layer.living), {.size = 13, .bold = true, .color = kAccent});
-  say(FormatBytes(static_cast<double>(layer.bytes)), {.size = 13, .color = kText});
+  say(FormatBytes(static_cast<double>(layer.living * layer.bytes_per_memory)), {.size = 13, .color = kText});
   if (layer.new_span) say(fmt::format("this step: span {:.1f}", *layer.new_span), {.size = 13, .color = kFaint});
-  if (layer.left_out > 0) say(fmt::format("{} long dead not shown", layer.left_out), {.size = 13, .color = kFaint});
+  const int64_t not_shown = layer.left_out + no_room;
+  if (not_shown > 0) say(fmt::format("{} not shown", not_shown), {.size = 13, .color = kFaint});
 }
 
-/// The present step, not yet a memory, in the colour of the span it is given.
+/// The present step, which is not a memory yet: bright where its span is known.
 void DrawNewStep(const LayerView& layer, const Box& at, Canvas& canvas) {
   canvas.Outline(at, layer.new_span ? kText : kFaint, at.w >= 6 ? 1.5 : 1);
 }
 
-void DrawStrip(const LayerView& layer, const MemoryPlace& first, const Frame& frame, const Box& box, Canvas& canvas,
-               Zones& zones) {
-  const auto count = static_cast<int64_t>(layer.cells.size());
-  const CellGrid grid(count + 1, frame.zoom, box);
-  const bool by_time = frame.order == MemoryOrder::kTime;
-  // By time the latest cells are kept where not all fit, in other orders the first.
-  const int64_t begin = by_time ? std::max<int64_t>(0, count + 1 - grid.room()) : 0;
-  const int64_t end = std::min(count, begin + grid.room() - (by_time ? 1 : 0));
-  for (int64_t i = begin; i < end; ++i) {
-    const MemoryCell& cell = layer.cells[static_cast<size_t>(i)];
-    const Box at = grid.At(i - begin, box);
+/// Places in `cells` of those that there is room for: the dead go before the living, and by time the oldest first.
+std::vector<size_t> Shown(const std::vector<MemoryCell>& cells, size_t room, bool by_time) {
+  std::vector<size_t> shown;
+  const auto living = static_cast<size_t>(
+      std::ranges::count_if(cells, [](const MemoryCell& cell) { return cell.state != State::kExpired; }));
+  size_t dead = cells.size() - living, dead_room = room > living ? room - living : 0;
+  size_t too_old = by_time && living > room ? living - room : 0;
+  for (size_t i = 0; i < cells.size() && shown.size() < room; ++i) {
+    if (cells[i].state != State::kExpired) {
+      if (too_old > 0)
+        --too_old;
+      else
+        shown.push_back(i);
+    } else {
+      const bool fits = by_time ? dead <= dead_room : dead_room > 0;
+      if (fits) shown.push_back(i);
+      if (fits && !by_time) --dead_room;
+      --dead;
+    }
+  }
+  return shown;
+}
+
+/// Returns how many cells there was no room for.
+int64_t DrawStrip(const LayerView& layer, const MemoryPlace& first, const Frame& frame, const Box& box, Canvas& canvas,
+                  Zones& zones) {
+  const CellGrid grid(static_cast<int64_t>(layer.cells.size()) + 1, frame.zoom, box);
+  const auto room = static_cast<size_t>(std::max<int64_t>(1, grid.room() - 1));
+  canvas.Clip(box);
+  int64_t at_place = 0;
+  for (const size_t i : Shown(layer.cells, room, frame.order == MemoryOrder::kTime)) {
+    const MemoryCell& cell = layer.cells[i];
+    const Box at = grid.At(at_place++, box);
     DrawCell(cell, at, canvas);
     MemoryPlace place = first;
     place.step = cell.step;
@@ -88,7 +112,9 @@ void DrawStrip(const LayerView& layer, const MemoryPlace& first, const Frame& fr
     if (is(frame.selected)) canvas.Outline(at, kMark, 2);
     if (is(frame.hovered)) canvas.Outline(at, kText, 1);
   }
-  if (end - begin < grid.room()) DrawNewStep(layer, grid.At(end - begin, box), canvas);
+  if (at_place < grid.room()) DrawNewStep(layer, grid.At(at_place, box), canvas);
+  canvas.Clip(std::nullopt);
+  return static_cast<int64_t>(layer.cells.size()) - at_place;
 }
 
 /// Living memories and the spans that steps were given, each against its own highest.
@@ -97,9 +123,7 @@ void DrawHistory(const AgentView& agent, size_t l, const Box& box, Canvas& canva
   const Course& course = *agent.course;
   const auto& living = course.living[l];
   const float most = *std::ranges::max_element(living);
-  const double bytes = agent.layers[l].living > 0 ? static_cast<double>(agent.layers[l].bytes) /
-                                                        static_cast<double>(agent.layers[l].living) * most
-                                                  : 0;
+  const double bytes = most * static_cast<double>(agent.layers[l].bytes_per_memory);
   double x = box.x;
   x += canvas.Text({x, box.y}, fmt::format("living, most {:.0f}, {}", most, FormatBytes(bytes)),
                    {.size = 11, .color = kAccent});
@@ -114,6 +138,7 @@ void DrawHistory(const AgentView& agent, size_t l, const Box& box, Canvas& canva
 }
 
 constexpr double kLine = 17, kSeenCell = 22;
+constexpr size_t kHeadsPerLine = 3;
 
 std::vector<std::string> LinesOf(const MemoryDetail& detail) {
   std::vector<std::string> lines = {fmt::format("step {}, layer {}", detail.place.step, detail.place.layer + 1)};
@@ -123,9 +148,11 @@ std::vector<std::string> LinesOf(const MemoryDetail& detail) {
   lines.push_back(state);
   if (detail.span) lines.push_back(fmt::format("span {:.1f}, {:.1f} left", *detail.span, detail.remaining));
   if (!detail.attention.empty()) {
-    std::string heads = "attention";
-    for (const float weight : detail.attention) heads += fmt::format(" {:.3f}", weight);
-    lines.push_back(heads);
+    for (size_t head = 0; head < detail.attention.size(); head += kHeadsPerLine) {
+      const auto some =
+          std::span(detail.attention).subspan(head, std::min(kHeadsPerLine, detail.attention.size() - head));
+      lines.push_back(fmt::format("{}{:.3f}", head == 0 ? "attention " : "          ", fmt::join(some, " ")));
+    }
   }
   for (const std::string& caption : detail.captions) lines.push_back(caption);
   if (!detail.action.empty()) lines.push_back(fmt::format("then: {}", detail.action));
@@ -159,17 +186,18 @@ void DrawDetail(const MemoryDetail& detail, const Box& box, Canvas& canvas) {
 void DrawMemories(const AgentView& agent, int agent_number, const Frame& frame, const Box& box, Canvas& canvas,
                   Zones& zones) {
   if (agent.layers.empty()) {
-    DrawFitting({box.x, box.y + 2}, agent.layers_note, box.w, {.size = 13, .color = kFaint}, canvas);
+    DrawWrapped({box.x, box.y + 2}, agent.layers_note, box.w, {.size = 13, .color = kFaint}, canvas);
     return;
   }
   const double each = std::floor(box.h / static_cast<double>(agent.layers.size()));
   for (size_t l = 0; l < agent.layers.size(); ++l) {
     const Box part = {box.x, box.y + each * static_cast<double>(l), box.w, each - kGap};
-    DrawHeader(agent.layers[l], l, {part.x, part.y, part.w, kHeader}, canvas);
     const bool has_history = part.h > 120;
     const double history = has_history ? kHistory + 4 : 0;
     const Box strip = {part.x, part.y + kHeader, part.w, part.h - kHeader - history};
-    DrawStrip(agent.layers[l], {agent_number, static_cast<int>(l), 0}, frame, strip, canvas, zones);
+    const int64_t no_room =
+        DrawStrip(agent.layers[l], {agent_number, static_cast<int>(l), 0}, frame, strip, canvas, zones);
+    DrawHeader(agent.layers[l], l, no_room, {part.x, part.y, part.w, kHeader}, canvas);
     if (has_history) DrawHistory(agent, l, {part.x, part.bottom() - kHistory, part.w, kHistory}, canvas);
   }
 }

@@ -15,9 +15,8 @@ using agents::PlayedEpisode;
 
 /// The batch of one environment of global index `number`, at the start of its first episode.
 std::unique_ptr<envs::EnvBatch> BeginLevel(const envs::Entry& entry, const envs::Params& params, uint64_t seed,
-                                           uint64_t number) {
-  auto env =
-      entry.make_batch(params, {.size = 1, .seed = seed, .purpose = envs::Purpose::kEvaluate, .first_index = number});
+                                           uint64_t number, envs::Purpose purpose = envs::Purpose::kEvaluate) {
+  auto env = entry.make_batch(params, {.size = 1, .seed = seed, .purpose = purpose, .first_index = number});
   std::vector<uint8_t> observation(static_cast<size_t>(env->num_tokens()));
   env->Reset(observation.data());
   return env;
@@ -73,8 +72,10 @@ class EnvPlayer : public Player {
   }
 
   std::unique_ptr<PlayedEpisode> Begin(uint64_t seed, uint64_t number) override {
-    return std::make_unique<PlayedEpisode>(BeginLevel(level_.entry, *level_.params, seed, number), nullptr, seed,
-                                           number);
+    // A person's levels are none that agents are judged on.
+    const auto purpose = is_person_ ? envs::Purpose::kDemonstrate : envs::Purpose::kEvaluate;
+    return std::make_unique<PlayedEpisode>(BeginLevel(level_.entry, *level_.params, seed, number, purpose), nullptr,
+                                           seed, number);
   }
   const std::string& env_id() const override { return level_.entry.id; }
   const envs::Params* params() const override { return level_.params.get(); }

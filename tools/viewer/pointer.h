@@ -20,6 +20,16 @@ class Pointer {
     session.Hover(zone ? zone->memory : std::nullopt);
   }
 
+  /// Looks again at what lies under it: something else may be drawn there now.
+  void Stay(const Zones& zones, Session& session) {
+    if (place_.x >= 0) Move(place_, zones, session);
+  }
+  /// It has left the window.
+  void Leave(Session& session) {
+    place_ = {-1, -1};
+    session.Hover(std::nullopt);
+  }
+
   /// The control that was clicked, if it was one.
   std::optional<Control> Press(Point at, const Zones& zones, Session& session) {
     place_ = at;

@@ -93,8 +93,14 @@ void DrawTraining(const TrainingView& training, const Box& box, Canvas& canvas) 
   const double last = std::max<double>(1, static_cast<double>(living.size()) - 1);
   for (size_t l = 0; l < living.size(); ++l)
     curves.push_back({living[l], Mix(kAccent, kWarning, static_cast<double>(l) / last)});
-  DrawFitting({box.x, plot.bottom() + 4}, fmt::format("living in each layer, most {:.0f}", most), box.w,
-              {.size = 11, .color = kFaint}, canvas);
+  double x = box.x;
+  for (size_t l = 0; l < curves.size() && x < box.right(); ++l) {
+    const std::string name = fmt::format("{}{}", l == 0 ? "living in layer " : "", l + 1);
+    DrawFitting({x, plot.bottom() + 4}, name, box.right() - x, {.size = 11, .color = curves[l].color}, canvas);
+    x += canvas.Width(name + " ", {.size = 11});
+  }
+  DrawFitting({x, plot.bottom() + 4}, fmt::format("most {:.0f}", most), box.right() - x, {.size = 11, .color = kFaint},
+              canvas);
   const double top = plot.bottom() + 4 + kLabel;
   DrawCurves(curves, static_cast<int64_t>(score.size()) - 1, -1, 0, most, {box.x, top, box.w, box.bottom() - top},
              canvas);

@@ -7,6 +7,7 @@
 #include "tools/viewer/describe.h"
 #include "tools/viewer/draw.h"
 #include "tools/viewer/recorder.h"
+#include "tools/viewer/recorder_kinds.h"
 
 namespace lethe::tools {
 namespace {
@@ -46,7 +47,7 @@ class Camera {
 int64_t Record(Session& session, const RecordingOptions& options) {
   const double fps = std::min(options.steps_per_second, kMostPictures);
   const double steps_per_picture = std::isinf(options.steps_per_second) ? 1 : options.steps_per_second / fps;
-  const bool is_single = options.path.ends_with(".png") && options.path.find('%') == std::string::npos;
+  const bool is_single = options.path.ends_with(".png") && !NumberedPath(options.path).has_number();
   Camera camera(session, options, fps);
   const auto stopped = [&] { return options.stop && options.stop(); };
   for (int64_t episode = 0; episode < options.episodes && !stopped(); ++episode) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -162,8 +163,9 @@ std::shared_ptr<const agents::RunOptions> ReadOptions(const std::string& text, c
   if (agents::IsSequenceConfig(document))
     throw UserError(fmt::format(
         "{0}: is a run on a sequence task, which has no episodes; look at it with: lethe inspect {0}", run));
-  for (const char* of_training : {"curriculum.start=0", "consolidate.curriculum.start=0"})
-    document.Override(of_training);  // must not stand in the way of shorter levels
+  // The curriculum must not stand in the way of shorter levels, nor a viewer in that of a training on the GPU.
+  for (const char* of_training : {"curriculum.start=0", "consolidate.curriculum.start=0", "device=cpu"})
+    document.Override(of_training);
   for (const std::string& assignment : overrides) document.Override(assignment);
   std::shared_ptr<const agents::RunOptions> options = AsUserError([&] { return agents::ReadRunOptions(document); });
   RequireDevice(options->device);
@@ -174,6 +176,8 @@ std::shared_ptr<const agents::FixedPolicy> MakePolicy(const SafetensorsFile& fil
                                                       std::shared_ptr<const agents::RunOptions> options) {
   agents::Policy shape(agents::MakePolicyOptions(*options));
   const auto weights = agents::LoadWeights(file, agents::LayoutOf(agents::FlatParameters(shape)));
+  if (!std::ranges::all_of(weights, [](float weight) { return std::isfinite(weight); }))
+    throw std::invalid_argument("it holds weights that are no finite numbers");
   int64_t env_steps = 0;
   if (const auto found = file.metadata().find("env_steps"); found != file.metadata().end())
     std::from_chars(found->second.data(), found->second.data() + found->second.size(), env_steps);

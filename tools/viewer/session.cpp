@@ -67,6 +67,11 @@ bool Session::has_ended() const {
   });
 }
 
+bool Session::moves() const {
+  const bool is_at_end = has_ended() && step_ >= newest();
+  return plays_to_end_ || (is_playing_ && !is_person() && !(is_at_end && is_replay()));
+}
+
 bool Session::is_person() const { return seats_[0].player->is_person(); }
 
 bool Session::is_replay() const {
@@ -83,7 +88,7 @@ void Session::SetSpeed(double steps_per_second) {
 }
 
 std::string Session::note() const {
-  if (typed_) return fmt::format("seed: {}_   (Return: go, Escape: leave)", *typed_);
+  if (typed_) return fmt::format("{}: {}_   (Return: go, Escape: leave)", types_action_ ? "action" : "seed", *typed_);
   return note_seconds_ < kNoteSeconds ? note_ : "";
 }
 
@@ -211,7 +216,7 @@ void Session::PlayOn(double seconds, const std::function<bool()>& may_go_on) {
   if (!is_playing_ || is_person()) return;
   if (has_ended() && step_ >= newest()) {
     rested_ += seconds;
-    if (rested_ < kRestSeconds || stays_ || is_replay()) return;
+    if (rested_ < kRestSeconds || is_replay()) return;
     rested_ = 0;  // where the next one cannot begin, the next try is after another rest
     return GoTo(static_cast<int64_t>(number_) + 1);
   }
@@ -288,7 +293,7 @@ void Session::SaveEpisode() {
   const std::string path = FreeName();
   try {
     agents::SaveEpisode(path, *seats_[0].episode, seats_[0].player->env_id());
-    Say(fmt::format("saved as {}; `lethe view {}` shows it again", path, path));
+    Say(fmt::format("{} saved as {}; `lethe view {}` shows it again", seats_[0].player->name(), path, path));
   } catch (const std::exception& error) {
     Say(FirstLine(error.what()));
   }
@@ -303,7 +308,17 @@ void Session::Type(std::string_view key) {
   if (key != "Return") return;
   const std::string digits = *typed_;
   typed_.reset();
-  if (!digits.empty()) Begin(std::stoull(digits), 0);
+  if (digits.empty()) return;
+  const uint64_t number = std::stoull(digits);
+  if (!types_action_) return Begin(number, 0);
+  const auto actions = static_cast<uint64_t>(seats_[0].episode->spec().num_actions);
+  if (number >= actions) return Say(fmt::format("there is no action {}; allowed: 0..{}", number, actions - 1));
+  Act(static_cast<int>(number));
+}
+
+void Session::TypeAction(std::string_view digit) {
+  typed_ = std::string(digit);
+  types_action_ = true;
 }
 
 void Session::Apply(Control control) {
@@ -340,6 +355,7 @@ void Session::Apply(Control control) {
     case Control::kGivenSeed:
       if (is_replay()) return Say("a saved episode has its seed");
       typed_ = "";
+      types_action_ = false;
       return;
     case Control::kChooser:
       return NextChooser();

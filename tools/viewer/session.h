@@ -31,8 +31,10 @@ class Session {
   void Apply(Control control);
   /// A person's action; ignored where nobody plays by hand.
   void Act(int action);
-  /// Typed after kGivenSeed: digits, "Return", "Backspace".
+  /// Typed after kGivenSeed, or after TypeAction: digits, "Return", "Backspace", "Escape".
   void Type(std::string_view key);
+  /// A person begins to type the number of an action, where there are more than digits.
+  void TypeAction(std::string_view digit);
   bool is_typing() const { return typed_.has_value(); }
   /// Shows a step that was played already, clamped to those there are; pauses.
   void ShowStep(int64_t step);
@@ -68,6 +70,8 @@ class Session {
   int64_t newest() const;
   bool has_ended() const;
   bool is_playing() const { return is_playing_; }
+  /// Whether Advance will change what is shown, a pause between episodes apart.
+  bool moves() const;
   bool is_person() const;
   bool is_replay() const;
   bool wants_to_quit() const { return wants_to_quit_; }
@@ -93,8 +97,6 @@ class Session {
   void SetSpeed(double steps_per_second);
   void SetOnlyLiving(bool only_living) { only_living_ = only_living; }
   void SetBlind(bool is_blind) { is_blind_ = is_blind; }
-  /// Stays at the end of an episode instead of going on to the next.
-  void SetStays(bool stays) { stays_ = stays; }
 
  private:
   void PlayOn(double seconds, const std::function<bool()>& may_go_on);
@@ -114,7 +116,7 @@ class Session {
   uint64_t seed_ = 1, number_ = 0;
   int64_t step_ = 0;
   bool is_playing_ = true, is_unlimited_ = false, shows_help_ = false, only_living_ = false, is_blind_ = false,
-       wants_to_quit_ = false, stays_ = false, plays_to_end_ = false;
+       wants_to_quit_ = false, plays_to_end_ = false;
   double speed_ = 1;   // times kStepsPerSecond
   double due_ = 0;     // steps that are owed to the clock
   double rested_ = 0;  // seconds since the end of the episode
@@ -124,6 +126,7 @@ class Session {
   agents::Chooser chooser_;
   std::optional<MemoryPlace> hovered_, selected_;
   std::optional<std::string> typed_;
+  bool types_action_ = false;  // not a seed
   std::string note_;
   double note_seconds_ = 0;
 };

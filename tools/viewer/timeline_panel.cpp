@@ -42,13 +42,14 @@ class Buttons {
   Zones& zones_;
 };
 
-void DrawTicks(const std::vector<int64_t>& steps, int64_t last, Color color, const Box& bar, double top, double height,
-               Canvas& canvas) {
+template <class ColorOf>
+void DrawTicks(const std::vector<int64_t>& steps, int64_t last, const Box& bar, double top, double height,
+               ColorOf&& color_of, Canvas& canvas) {
   double drawn = -1;
   for (const int64_t step : steps) {
     const double x = bar.x + (bar.w - 1) * static_cast<double>(step) / static_cast<double>(std::max<int64_t>(1, last));
     if (x - drawn < 1) continue;  // ten thousand steps are not ten thousand lines
-    canvas.Fill({x, bar.y + top, 2, height}, color);
+    canvas.Fill({x, bar.y + top, 2, height}, color_of(step));
     drawn = x;
   }
 }
@@ -62,8 +63,11 @@ void DrawTimeline(const Frame& frame, const Box& box, Canvas& canvas, Zones& zon
   canvas.Fill({bar.x, bar.y, bar.w * share, bar.h}, Mix(kPanel, kAccent, 0.35));
   for (const AgentView& agent : frame.agents) {
     if (!agent.course) continue;
-    DrawTicks(agent.course->cues, frame.newest, kCue, bar, 0, bar.h / 2, canvas);
-    DrawTicks(agent.course->rewards, frame.newest, kGood, bar, bar.h / 2, bar.h / 2, canvas);
+    const auto& reward = agent.course->reward;
+    const auto cue = [](int64_t) { return kCue; };
+    const auto good_or_bad = [&](int64_t step) { return reward[static_cast<size_t>(step - 1)] > 0 ? kGood : kBad; };
+    DrawTicks(agent.course->cues, frame.newest, bar, 0, bar.h / 2, cue, canvas);
+    DrawTicks(agent.course->rewards, frame.newest, bar, bar.h / 2, bar.h / 2, good_or_bad, canvas);
   }
   canvas.Fill({bar.x + (bar.w - 3) * share, bar.y - 2, 3, bar.h + 4}, kMark);
   zones.AddTimeline({bar.x, bar.y - 2, bar.w, bar.h + 4}, frame.newest);
@@ -81,9 +85,9 @@ void DrawTimeline(const Frame& frame, const Box& box, Canvas& canvas, Zones& zon
   buttons.Say(fmt::format("step {} of {}", frame.step, frame.newest), {.size = 12, .color = kText});
   if (!frame.is_person) {
     buttons.Space();
-    buttons.Add("-", Control::kSlower);
+    buttons.Add("slower", Control::kSlower);
     buttons.Say(frame.pace, {.size = 12, .color = kText});
-    buttons.Add("+", Control::kFaster);
+    buttons.Add("faster", Control::kFaster);
   }
   buttons.Space();
   buttons.Add(frame.choice, Control::kChooser);

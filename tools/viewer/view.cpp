@@ -16,6 +16,7 @@
 #include "tools/viewer/player.h"
 #include "tools/viewer/recording.h"
 #include "tools/viewer/session.h"
+#include "tools/viewer/view_flags.h"
 #include "tools/viewer/window.h"
 
 namespace lethe::tools {
@@ -44,21 +45,6 @@ Examples:
   lethe view Portal-Short-v0
   lethe view runs/corridor --record corridor.gif --episodes 2 --size 960x640
   lethe view runs/corridor --save-episode episode.safetensors)";
-
-const std::vector<Flag> kFlags = {
-    {"seed", "N", "of the levels; default: that of the run, or 1"},
-    {"episode", "N", "number of the first episode; default 0"},
-    {"actions", "sample|greedy|oracle|random", "who chooses; default: sample with a policy, else oracle"},
-    {"speed", "N|max", "steps per second; default 8"},
-    {"step", "N", "show this step first, or make the picture of it; default: the beginning, or the end"},
-    {"paused", "", "wait before the first step"},
-    {"living", "", "show living memories only"},
-    {"size", "WxH", "of the window or the pictures, in pixels; default 1280x800"},
-    {"scale", "S", "pixels per point, 0.5 to 8; default: that of the screen, 1 for pictures"},
-    {"record", "FILE", "write pictures instead of opening a window"},
-    {"episodes", "N", "episodes to record; default 1"},
-    {"save-episode", "FILE", "play one episode and save it for exact replay, instead of opening a window"},
-};
 
 bool IsRunFolder(const std::string& word) { return fs::is_regular_file(fs::path(word) / "config.yaml"); }
 
@@ -117,18 +103,23 @@ std::vector<std::unique_ptr<Player>> PlayersOf(const CommandLine& line) {
 }
 
 struct Size {
-  int width = 1280, height = 800;
+  int width = 1280, height = 800;  // in pixels
+  double scale = 0;                // 0: that of the screen
 };
 
-Size SizeOf(const CommandLine& line) {
+/// scale: where the command line names none.
+Size SizeOf(const CommandLine& line, double scale) {
+  constexpr int kLeastWidth = 480, kLeastHeight = 320, kMost = 8192;  // the least in points
   Size size;
-  if (!line.Has("size")) return size;
-  const std::string text = line.Text("size");
+  size.scale = line.Number("scale", scale, 0.5, 8);
+  const std::string text = line.Text("size", "1280x800");
   char end = 0;
   const bool is_read = std::sscanf(text.c_str(), "%5dx%5d%c", &size.width, &size.height, &end) == 2;
-  const auto fits = [](int length) { return length >= 160 && length <= 8192; };
-  if (!is_read || !fits(size.width) || !fits(size.height))
-    throw UserError(fmt::format("--size is {}; allowed: WIDTHxHEIGHT, each 160..8192, as in 1280x800", text));
+  const double per_point = size.scale > 0 ? size.scale : 1;
+  const auto fits = [&](int length, int least) { return length >= least * per_point && length <= kMost; };
+  if (!is_read || !fits(size.width, kLeastWidth) || !fits(size.height, kLeastHeight))
+    throw UserError(fmt::format("--size is {}; allowed at scale {:.4g}: {:.0f}x{:.0f} to {}x{}, as in 1280x800", text,
+                                per_point, kLeastWidth * per_point, kLeastHeight * per_point, kMost, kMost));
   return size;
 }
 
@@ -169,11 +160,11 @@ Session SessionOf(const CommandLine& line) {
 }
 
 int RecordPictures(Session& session, const CommandLine& line, int64_t last_step) {
-  const Size size = SizeOf(line);
+  const Size size = SizeOf(line, 1);
   RecordingOptions options;
   options.path = line.Text("record");
   options.width = size.width, options.height = size.height;
-  options.scale = line.Number("scale", 1, 0.5, 8);
+  options.scale = size.scale;
   options.episodes = line.Integer("episodes", 1, 1, 1'000'000);
   options.steps_per_second = SpeedOf(line);
   options.last_step = last_step;
@@ -201,7 +192,6 @@ void CheckTogether(const CommandLine& line) {
   if (line.Has("record") && line.Has("save-episode"))
     throw UserError("--record and --save-episode exclude each other; `lethe view FILE --record` shows what was saved");
   if (line.Has("episodes") && !line.Has("record")) throw UserError("--episodes needs --record FILE");
-  if (!line.Has("record") && !line.Has("save-episode")) RequireWindow();
 }
 
 int RunView(const CommandLine& line) {
@@ -209,15 +199,16 @@ int RunView(const CommandLine& line) {
   CheckTogether(line);
   const StopSignals signals;
   Session session = SessionOf(line);
+  if (!line.Has("record") && !line.Has("save-episode")) RequireWindow();
   const int64_t last_step = line.Has("step") ? line.Integer("step", 0, 0, std::numeric_limits<int32_t>::max()) : -1;
   if (line.Has("save-episode")) return SaveOneEpisode(session, line, last_step);
   if (line.Has("record")) return RecordPictures(session, line, last_step);
   while (session.step() < last_step && session.PlayStep()) {
   }
-  const Size size = SizeOf(line);
+  const Size size = SizeOf(line, 0);
   WindowOptions window;
   window.width = size.width, window.height = size.height;
-  window.scale = line.Has("scale") ? line.Number("scale", 1, 0.5, 8) : 0;
+  window.scale = size.scale;
   ShowInWindow(session, window);
   return StopSignals::Requested() ? 128 + StopSignals::Received() : 0;
 }
@@ -229,7 +220,7 @@ Command ViewCommand() {
           "RUN|ID|FILE [RUN] [key=value ...] [flags]",
           "watch an agent, and what it still remembers",
           kDetails,
-          kFlags,
+          ViewFlags(),
           RunView};
 }
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -26,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double kFrameSeconds = 1.0 / 60, kIdleSeconds = 0.25;
 constexpr double kPlayShare = 0.7;       // of a frame that steps may take at unlimited speed
 constexpr double kLongestSeconds = 0.5;  // of a frame that lasted longer no more is made up for
+constexpr size_t kMostDigits = 10;       // actions that have a key of their own
 constexpr int kSmallestWidth = 480, kSmallestHeight = 320;
 
 double Since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -56,7 +59,7 @@ std::string KeyName(const SDL_Keysym& key) {
 /// A name that is not taken: lethe_1.png, lethe_2.png ...
 std::string FreePictureName() {
   for (int i = 1;; ++i) {
-    const std::string name = fmt::format("lethe_{}.png", i);
+    std::string name = fmt::format("lethe_{}.png", i);
     if (!std::filesystem::exists(name)) return name;
   }
 }
@@ -110,6 +113,7 @@ class Window {
   void Show() {
     Describe(session_, pointer_.place(), frame_);
     Draw(frame_, canvas_, zones_);
+    pointer_.Stay(zones_, session_);
     SDL_Surface* const surface = SDL_GetWindowSurface(window_);
     if (!surface) ThrowSdl("the window cannot be drawn");
     const auto pixels = canvas_.Pixels();
@@ -126,8 +130,7 @@ class Window {
 
   /// Takes what has happened; sleeps until the next frame is due, longer where nothing moves.
   void WaitForEvents(Clock::time_point start) {
-    const bool moves = frame_.is_playing || session_.step() < session_.newest();
-    const double until = moves ? kFrameSeconds : kIdleSeconds;
+    const double until = session_.moves() ? kFrameSeconds : kIdleSeconds;
     SDL_Event event;
     for (double left = until - Since(start);; left = (has_input_ ? kFrameSeconds : until) - Since(start)) {
       const bool came =
@@ -146,11 +149,11 @@ class Window {
         break;
       case SDL_WINDOWEVENT:
         if (event.window.event == SDL_WINDOWEVENT_SIZE_CHANGED) FitCanvas();
-        if (event.window.event == SDL_WINDOWEVENT_LEAVE) session_.Hover(std::nullopt);
+        if (event.window.event == SDL_WINDOWEVENT_LEAVE) pointer_.Leave(session_);
         break;
       case SDL_KEYDOWN:
         is_ctrl_down_ = (event.key.keysym.mod & KMOD_CTRL) != 0;
-        TakeKey(KeyName(event.key.keysym));
+        TakeKey(KeyName(event.key.keysym), event.key.repeat != 0);
         break;
       case SDL_KEYUP:
         is_ctrl_down_ = (event.key.keysym.mod & KMOD_CTRL) != 0;
@@ -175,13 +178,32 @@ class Window {
     has_input_ = true;
   }
 
-  void TakeKey(const std::string& key) {
+  /// is_held: the keyboard repeats it.
+  void TakeKey(const std::string& key, bool is_held) {
     if (session_.is_typing()) return session_.Type(key);
-    if (session_.is_person()) {
-      const int action = ActionOf(key, frame_.agents[0].policy.actions);
-      if (action >= 0) return session_.Act(action);
+    if (session_.is_person() && TakeAction(key, is_held)) return;
+    const auto control = ControlOf(key, session_.is_person());
+    if (control && (!is_held || Repeats(*control))) Apply(*control);
+  }
+
+  /// True for a key that is an action. A held one does not run on into the next episode.
+  bool TakeAction(const std::string& key, bool is_held) {
+    const auto& actions = frame_.agents[0].policy.actions;
+    const bool is_digit = key.size() == 1 && std::isdigit(static_cast<unsigned char>(key[0]));
+    if (is_digit && actions.size() > kMostDigits) {
+      session_.TypeAction(key);
+      return true;
     }
-    if (const auto control = ControlOf(key, session_.is_person())) Apply(*control);
+    const int action = ActionOf(key, actions);
+    if (action < 0) return false;
+    if (!is_held || !session_.has_ended()) session_.Act(action);
+    return true;
+  }
+
+  static bool Repeats(Control control) {
+    constexpr std::array kRepeat = {Control::kStepForward, Control::kStepBack, Control::kSlower,
+                                    Control::kFaster,      Control::kZoomIn,   Control::kZoomOut};
+    return std::ranges::find(kRepeat, control) != kRepeat.end();
   }
 
   void TakeWheel(int turns) {

@@ -156,29 +156,6 @@ TEST(Canvas, DiscsOfOneSizeAreSymmetricAndLookAlike) {
   EXPECT_EQ(NumPixels(canvas, 0xFFFF0000), 1);
 }
 
-TEST(Canvas, PolygonsWithACommonEdgeNeitherOverlapNorLeaveGaps) {
-  Canvas canvas(50, 50, 1.5);
-  const Point corners[] = {{3, 2}, {31, 5}, {28, 30}, {4.4, 27.1}};
-  canvas.Polygon(std::vector{corners[0], corners[1], corners[2]}, {255, 255, 255, 128});
-  canvas.Polygon(std::vector{corners[0], corners[2], corners[3]}, {255, 255, 255, 128});
-  const auto halves = Copy(canvas);
-  canvas.Clear(kBlack);
-  canvas.Polygon(corners, {255, 255, 255, 128});
-  EXPECT_EQ(halves, Copy(canvas));
-  EXPECT_GT(NumPixels(canvas, 0xFF808080), 1000);
-  canvas.Clear(kBlack);
-  canvas.Polygon(std::vector<Point>{{2, 2}, {4, 2}}, kWhite);  // no polygon
-  EXPECT_EQ(NumPixels(canvas, 0xFFFFFFFF), 0);
-}
-
-TEST(Canvas, PolygonOfABoxIsTheBox) {
-  Canvas canvas(8, 8);
-  canvas.Polygon(std::vector<Point>{{1, 2}, {6, 2}, {6, 7}, {1, 7}}, kWhite);
-  EXPECT_EQ(NumPixels(canvas, 0xFFFFFFFF), 25);
-  EXPECT_EQ(PixelAt(canvas, 1, 2), 0xFFFFFFFF);
-  EXPECT_EQ(PixelAt(canvas, 5, 6), 0xFFFFFFFF);
-}
-
 void DrawEverything(Canvas& canvas) {
   const Point far[] = {{-1e9, 3}, {1e9, 9}, {30, 1e9}, {7, -50}};
   canvas.Fill({-10, -10, 1e12, 20}, {255, 0, 0, 90});
@@ -186,7 +163,6 @@ void DrawEverything(Canvas& canvas) {
   canvas.Polyline(far, kWhite);
   canvas.Hatch({-5, -5, 300, 300}, {255, 255, 0, 100});
   canvas.Disc({4, 30}, 20, {0, 255, 255, 128});
-  canvas.Polygon(far, {1, 2, 3, 40});
   canvas.Text({-20, 10}, "text that is longer than the canvas is wide: äöü →", {13, true, kWhite});
 }
 

@@ -239,12 +239,18 @@ TEST(Session, ARestIsWholeHoweverTheEndWasReached) {
   EXPECT_EQ(session.number(), 1u);
 }
 
-TEST(Session, MayStayAtTheEnd) {
+TEST(Session, TellsWhetherSomethingMoves) {
   TestSession test(Oracle(10));
-  test.session.SetStays(true);
-  test.session.Advance(2, kGoOn);
-  test.session.Advance(100, kGoOn);
-  EXPECT_EQ(test.session.number(), 0u);
+  Session& session = test.session;
+  EXPECT_TRUE(session.moves());
+  session.SetPlaying(false);
+  EXPECT_FALSE(session.moves());
+  session.Apply(Control::kLast);
+  EXPECT_TRUE(session.moves()) << "it plays to the end";
+  session.Advance(0.01, kGoOn);
+  EXPECT_FALSE(session.moves());
+  session.ShowStep(2);
+  EXPECT_FALSE(session.moves()) << "a step that is looked at stays";
 }
 
 TEST(Session, GoesToTheNextAndThePreviousEpisode) {

@@ -63,6 +63,7 @@ class Twin {
     session.Advance(0, [] { return true; });
     tools::Describe(session, pointer.place(), frame_);
     tools::Draw(frame_, *canvas_, zones_);
+    pointer.Stay(zones_, session);
     const auto pixels = canvas_->Pixels();
     return {canvas_->width(), canvas_->height(), {pixels.begin(), pixels.end()}};
   }

@@ -202,7 +202,7 @@ TEST_F(ViewCommand, ScaleLivingAndPausedAreSeen) {
   twin.session.SetOnlyLiving(true);
   twin.session.SetPlaying(false);
   ExpectShows(PictureOf({run_, "--living", "--paused"}), std::move(twin));
-  EXPECT_FALSE(Same(PictureOf({"Corridor-v0", "--scale", "2"}), PictureOf({"Corridor-v0"})));
+  EXPECT_FALSE(Same(PictureOf({"Corridor-v0", "--scale", "0.5"}), PictureOf({"Corridor-v0"})));
 }
 
 TEST_F(ViewCommand, ARunThatWasTrainedIsShown) {

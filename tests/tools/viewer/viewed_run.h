@@ -20,8 +20,7 @@
 namespace lethe::tests {
 
 /// A run folder as training leaves it, in no time: the run's options, and weights drawn from a seed.
-inline void WriteRun(const std::string& dir, agents::RunOptions& run, uint64_t seed = 1,
-                     int64_t env_steps = 4'000) {
+inline void WriteRun(const std::string& dir, agents::RunOptions& run, uint64_t seed = 1, int64_t env_steps = 4'000) {
   torch::manual_seed(seed);
   agents::Policy policy(agents::MakePolicyOptions(run));
   const agents::FlatParameters parameters(policy);

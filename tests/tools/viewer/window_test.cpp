@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <algorithm>
+#include <chrono>
+#include <fstream>
 
 #include "agents/episode_file.h"
 #include "tests/tools/viewer/window_fixture.h"
@@ -11,10 +13,8 @@
 namespace lethe {
 namespace {
 
-namespace fs = std::filesystem;
 using tests::Image;
 using tests::Same;
-using tests::ShownWindow;
 using tests::Twin;
 using tests::TwinOfEnv;
 using tests::TwinOfRun;
@@ -212,7 +212,7 @@ TEST_F(WindowInput, PictureAndEpisodeAreSavedBesideOthers) {
 
   for (const char* name : {"episode_1.safetensors", "episode_2.safetensors"}) {
     window_->Key("ctrl+s");
-    twin_->session.Say(std::string("saved as ") + name + "; `lethe view " + name + "` shows it again");
+    twin_->session.Say(run_ + " saved as " + name + "; `lethe view " + name + "` shows it again");
     ExpectTwin("ctrl+s");
     const auto saved = agents::LoadEpisode(folder_ / name);
     EXPECT_EQ(saved.actions.size(), 6u);
