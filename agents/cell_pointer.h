@@ -36,4 +36,23 @@ class CellPointer : public torch::nn::Module {
   torch::Tensor place_;               // [outputs, heads * count]
 };
 
+/// Looks at the cells in view once, with queries as a CellPointer's, and tells what it found and where:
+///
+///   found = for each kind and each colour, the look's weight of all cells that have it
+///   out   = sum over heads of tell[:, head] * (found, the look's weights)
+class CellGlance : public torch::nn::Module {
+ public:
+  CellGlance(const CellLayout& layout, int64_t heads, int64_t dim);
+  /// y [B, S, dim], observations [S, B, tokens] u8 on the CPU -> [B, S, dim].
+  torch::Tensor Forward(const torch::Tensor& y, const torch::Tensor& observations) const;
+  /// Of one step, multiply-adds as two.
+  double Flops() const { return 2 * static_cast<double>(query_.numel() + tell_.numel()); }
+
+ private:
+  const CellLayout layout_;
+  const int64_t heads_;
+  torch::Tensor query_, query_bias_;  // [heads * (kinds + colors), dim], [heads * (kinds + colors)]
+  torch::Tensor tell_;                // [dim, heads * (kinds + colors + count)]
+};
+
 }  // namespace lethe::agents

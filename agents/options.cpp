@@ -140,6 +140,9 @@ void RunOptions::Visit(Options& v) {
       [this](Options& s) {
         s("cell_heads", policy.cell_heads, Range{0, 64},
           "heads that look for a thing in view by kind and colour and act on its place; gridworlds only; 0: none");
+        s("glance_heads", policy.glance_heads, Range{0, 64},
+          "heads that look for a thing in view before the memory's last layer, so that what was found is remembered; "
+          "gridworlds and transformers of two layers or more; 0: none");
       },
       "network around the memory");
   v.Section("memory", memory, "what the policy remembers with");
@@ -222,6 +225,11 @@ void RunOptions::Resolve() {
   const double waiting = static_cast<double>((train.max_policy_lag + 1) * train.actors);
   Require(policy.cell_heads == 0 || spec.cells > 0,
           fmt::format("policy.cell_heads: got {}, allowed: 0, since {} shows no cells", policy.cell_heads, env.id));
+  Require(policy.glance_heads == 0 || spec.cells > 0,
+          fmt::format("policy.glance_heads: got {}, allowed: 0, since {} shows no cells", policy.glance_heads, env.id));
+  Require(policy.glance_heads == 0 || memory.options->Gaps() > 0,
+          fmt::format("policy.glance_heads: got {}, allowed: 0, since memory.core = {} has no layers to look between",
+                      policy.glance_heads, memory.name));
   const auto gigabytes = [&](int64_t unroll) {
     return 1e-9 * waiting *
            RolloutBytes(train.num_envs / train.actors, unroll, static_cast<int64_t>(spec.tokens.size()),
@@ -260,6 +268,7 @@ PolicyOptions MakePolicyOptions(const RunOptions& options) {
   policy.num_actions = spec.num_actions;
   policy.memory = options.memory.options;
   policy.cell_heads = options.policy.cell_heads;
+  policy.glance_heads = options.policy.glance_heads;
   if (spec.cells > 0) policy.cells = {spec.cells, spec.tokens[0].vocabulary, spec.tokens[1].vocabulary};
   return policy;
 }

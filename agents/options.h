@@ -30,7 +30,8 @@ struct RunOptions {
   } env;
 
   struct Policy {
-    int64_t cell_heads = 0;  ///< of the CellPointer; 0: there is none
+    int64_t cell_heads = 0;    ///< of the CellPointer; 0: there is none
+    int64_t glance_heads = 0;  ///< of the CellGlance before the memory's last layer; 0: there is none
   } policy;
   CoreChoice memory;
 

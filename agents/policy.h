@@ -16,8 +16,9 @@ namespace lethe::agents {
 struct PolicyOptions {
   std::vector<int> vocabularies;  ///< of the observation's tokens
   int num_actions = 0;
-  CellLayout cells;        ///< where the observation shows a grid
-  int64_t cell_heads = 0;  ///< of the CellPointer; 0: there is none
+  CellLayout cells;          ///< where the observation shows a grid
+  int64_t cell_heads = 0;    ///< of the CellPointer; 0: there is none
+  int64_t glance_heads = 0;  ///< of the CellGlance before the memory's last layer; 0: there is none
   std::shared_ptr<const memory::CoreOptions> memory;
 };
 
@@ -33,11 +34,13 @@ class PolicyStepper {
  private:
   const Policy& policy_;
   const int64_t rows_;
+  const std::shared_ptr<torch::Tensor> seen_;  // [1, B, tokens] the present observations
   std::unique_ptr<memory::Stepper> memory_;
 };
 
-/// Observation tokens -> encoder -> memory core -> one linear head for logits and value, and, where options ask for it,
-/// a pointer to the cells in view that adds to both.
+/// Observation tokens -> encoder -> memory core -> one linear head for logits and value. Where options ask for it, a
+/// pointer to the cells in view adds to both, and a glance at them, with queries by what comes out of the memory's last
+/// layer but one, adds to what the last remembers.
 /// Threads: Forward and PolicyStepper only read the parameters; several threads may run them while nobody writes.
 class Policy : public torch::nn::Module {
  public:
@@ -58,14 +61,18 @@ class Policy : public torch::nn::Module {
   const TokenEncoder& encoder() const { return *encoder_; }
   /// y [B, S, dim] of the core, observations as in Forward -> [B, S, num_actions + 1].
   torch::Tensor Head(const torch::Tensor& y, const torch::Tensor& observations) const;
+  /// What the memory gets between its layers; empty without a glance. *observations [S, B, tokens] are read at every
+  /// call, S = 1 where the memory steps.
+  memory::Between Between(const std::shared_ptr<const torch::Tensor>& observations) const;
   /// Of one step, multiply-adds of linear layers as two.
-  double HeadFlops() const { return 2 * static_cast<double>(head_.numel()) + (pointer_ ? pointer_->Flops() : 0); }
+  double HeadFlops() const;
 
  private:
   const PolicyOptions options_;
   std::shared_ptr<TokenEncoder> encoder_;
   std::shared_ptr<memory::Core> core_;
   std::shared_ptr<CellPointer> pointer_;  // null without
+  std::shared_ptr<CellGlance> glance_;    // null without
   torch::Tensor head_, head_bias_;        // [num_actions + 1, dim], [num_actions + 1]
 };
 

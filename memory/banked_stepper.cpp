@@ -1,6 +1,7 @@
 #include "memory/banked_stepper.h"
 
 #include "memory/banked_transformer.h"
+#include "memory/check_block.h"
 #include "memory/fused_stepper.h"
 #include "memory/unroll_record.h"
 
@@ -13,8 +14,9 @@ using torch::Tensor;
 /// One unroll in tensor operators: keys, values and spans of the block go to buffers, the operator does the rest.
 class OperatorStepper : public Stepper {
  public:
-  OperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps)
-      : core_(core), record_(core, std::move(state), steps) {
+  OperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps,
+                  Between between)
+      : core_(core), record_(core, std::move(state), steps), between_(std::move(between)) {
     for (const TransformerLayer& layer : core.layers()) {
       Buffers b;
       b.k = torch::empty({record_.rows(), steps, layer.query.size(0)}, layer.query.options().requires_grad(false));
@@ -28,7 +30,10 @@ class OperatorStepper : public Stepper {
     record_.BeginStep(episode_start);
     if (trace != nullptr) trace->layers.clear();
     Tensor x = input;
-    for (size_t l = 0; l < buffers_.size(); ++l) x = StepLayer(l, x, trace);
+    for (size_t l = 0; l < buffers_.size(); ++l) {
+      x = StepLayer(l, x, trace);
+      if (between_ && l + 1 < buffers_.size()) x = AddBetween(between_, l, x);
+    }
     record_.EndStep();
     return core_.stack().FinishStack(x);
   }
@@ -71,6 +76,7 @@ class OperatorStepper : public Stepper {
 
   const BankedTransformer& core_;
   UnrollRecord record_;
+  const Between between_;
   Noise evaluation_{0};
   std::vector<Buffers> buffers_;
 };
@@ -78,14 +84,14 @@ class OperatorStepper : public Stepper {
 }  // namespace
 
 std::unique_ptr<Stepper> MakeOperatorStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
-                                             int64_t steps) {
-  return std::make_unique<OperatorStepper>(core, std::move(state), steps);
+                                             int64_t steps, Between between) {
+  return std::make_unique<OperatorStepper>(core, std::move(state), steps, std::move(between));
 }
 
 std::unique_ptr<Stepper> MakeStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
-                                     int64_t steps) {
-  if (CanFuse(core)) return MakeFusedStepper(core, std::move(state), steps);
-  return MakeOperatorStepper(core, std::move(state), steps);
+                                     int64_t steps, Between between) {
+  if (CanFuse(core)) return MakeFusedStepper(core, std::move(state), steps, std::move(between));
+  return MakeOperatorStepper(core, std::move(state), steps, std::move(between));
 }
 
 }  // namespace lethe::memory

@@ -152,15 +152,17 @@ Tensor BankedTransformer::RunLayer(const TransformerLayer& layer, const Tensor& 
 }
 
 BlockOutput BankedTransformer::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state,
-                                       int64_t lookahead, bool want_state, uint64_t noise) const {
-  return ForwardTraced(x, episode_start, state, lookahead, want_state, nullptr, noise);
+                                       int64_t lookahead, bool want_state, uint64_t noise,
+                                       const Between& between) const {
+  return ForwardTraced(x, episode_start, state, lookahead, want_state, nullptr, noise, between);
 }
 
 BlockOutput BankedTransformer::ForwardTraced(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
-                                             int64_t lookahead, bool want_state, LayerPasses* passes,
-                                             uint64_t seed) const {
+                                             int64_t lookahead, bool want_state, LayerPasses* passes, uint64_t seed,
+                                             const Between& between) const {
   const BankedState& before = CheckState(*this, state);
   CheckBlock(input, episode_start, before.rows(), shared_->dim, layers()[0].query, lookahead);
+  if (shared_->Gaps() == 0) RefuseBetween(between);
   Check(!shared_->published || !episode_start.any().item<bool>(),
         "published mode: episode starts inside a block are not defined");
   const int64_t rows = input.size(0), steps = input.size(1), fresh = steps - lookahead;
@@ -179,7 +181,10 @@ BlockOutput BankedTransformer::ForwardTraced(const Tensor& input, const Tensor& 
             {},
             {}};
   Tensor x = input;
-  for (const TransformerLayer& layer : layers()) x = RunLayer(layer, x, pass);
+  for (size_t l = 0; l < layers().size(); ++l) {
+    x = RunLayer(layers()[l], x, pass);
+    if (between && l + 1 < layers().size()) x = AddBetween(between, l, x);
+  }
   BlockOutput& result = pass.result;
   result.living.steps = rows * fresh;
   if (PredictsSpans()) {
@@ -224,10 +229,11 @@ StatePtr BankedTransformer::Gather(const StatePtr& state, const std::vector<int6
   return GatherRows(AsBankedState(state), rows);
 }
 
-std::unique_ptr<Stepper> BankedTransformer::Begin(const StatePtr& state, int64_t steps) const {
+std::unique_ptr<Stepper> BankedTransformer::Begin(const StatePtr& state, int64_t steps, Between between) const {
   CheckState(*this, state);
   Check(steps >= 1, "memory: an unroll must have at least one step, got ", steps);
-  return MakeStepper(*this, std::static_pointer_cast<const BankedState>(state), steps);
+  if (shared_->Gaps() == 0) RefuseBetween(between);
+  return MakeStepper(*this, std::static_pointer_cast<const BankedState>(state), steps, std::move(between));
 }
 
 Flops BankedTransformer::CountFlops(int64_t block, double living) const {

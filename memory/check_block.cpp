@@ -36,4 +36,17 @@ void CheckBlock(const Tensor& x, const Tensor& episode_start, int64_t rows, int6
   if (!std::isfinite(x.sum().item<double>())) CheckFinite(x);
 }
 
+Tensor AddBetween(const Between& between, size_t layer, const Tensor& y) {
+  const Tensor added = between(layer, y);
+  if (!added.defined()) return y;
+  Check(added.sizes() == y.sizes() && added.dtype() == y.dtype() && added.device() == y.device(),
+        "memory: what is added behind layer ", layer, " must be ", y.sizes(), " of ", y.dtype(), " on ", y.device(),
+        ", got ", added.sizes(), " of ", added.dtype(), " on ", added.device());
+  return y + added;
+}
+
+void RefuseBetween(const Between& between) {
+  Check(!between, "memory: this core has no layers between which something could be added");
+}
+
 }  // namespace lethe::memory

@@ -178,15 +178,16 @@ Tensor Compressive::RunLayer(size_t l, const Tensor& x, Pass& pass) const {
 }
 
 BlockOutput Compressive::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                                 bool want_state, uint64_t noise) const {
-  return ForwardTraced(x, episode_start, state, lookahead, want_state, nullptr, noise);
+                                 bool want_state, uint64_t noise, const Between& between) const {
+  return ForwardTraced(x, episode_start, state, lookahead, want_state, nullptr, noise, between);
 }
 
 BlockOutput Compressive::ForwardTraced(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
                                        int64_t lookahead, bool want_state, std::vector<LayerPass>* passes,
-                                       uint64_t seed) const {
+                                       uint64_t seed, const Between& between) const {
   const CompressiveState& before = CompressiveState::Of(state, options_.Shape(), StateOptions());
   CheckBlock(input, episode_start, before.rows(), dim(), layers()[0].query, lookahead);
+  if (options_.Gaps() == 0) RefuseBetween(between);
   Check(!options_.published || !episode_start.any().item<bool>(),
         "published mode: episode starts inside a block are not defined");
   const int64_t rows = input.size(0), steps = input.size(1), fresh = steps - lookahead;
@@ -210,7 +211,10 @@ BlockOutput Compressive::ForwardTraced(const Tensor& input, const Tensor& episod
             {},
             {}};
   Tensor x = input;
-  for (size_t l = 0; l < layers().size(); ++l) x = RunLayer(l, x, pass);
+  for (size_t l = 0; l < layers().size(); ++l) {
+    x = RunLayer(l, x, pass);
+    if (between && l + 1 < layers().size()) x = AddBetween(between, l, x);
+  }
   BlockOutput& result = pass.result;
   result.living.steps = rows * fresh;
   if (options_.reconstruction_weight > 0)
@@ -223,10 +227,12 @@ BlockOutput Compressive::ForwardTraced(const Tensor& input, const Tensor& episod
   return std::move(result);
 }
 
-std::unique_ptr<Stepper> Compressive::Begin(const StatePtr& state, int64_t steps) const {
+std::unique_ptr<Stepper> Compressive::Begin(const StatePtr& state, int64_t steps, Between between) const {
   CompressiveState::Of(state, options_.Shape(), StateOptions());
   Check(steps >= 1, "memory: an unroll must have at least one step, got ", steps);
-  return std::make_unique<CompressiveStepper>(*this, std::static_pointer_cast<const CompressiveState>(state), steps);
+  if (options_.Gaps() == 0) RefuseBetween(between);
+  return std::make_unique<CompressiveStepper>(*this, std::static_pointer_cast<const CompressiveState>(state), steps,
+                                              std::move(between));
 }
 
 StatePtr Compressive::Restore(const TensorMap& saved) const {

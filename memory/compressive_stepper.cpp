@@ -2,15 +2,18 @@
 
 #include <stdexcept>
 
+#include "memory/check_block.h"
+
 namespace lethe::memory {
 
 using torch::Tensor;
 
 CompressiveStepper::CompressiveStepper(const Compressive& core, std::shared_ptr<const CompressiveState> state,
-                                       int64_t steps)
+                                       int64_t steps, Between between)
     : core_(core),
       state_(std::move(state)),
       steps_(steps),
+      between_(std::move(between)),
       slots_(core.options().slots + 1),
       begin_(state_->start() - state_->clock()) {
   const torch::NoGradGuard no_grad;
@@ -52,7 +55,10 @@ Tensor CompressiveStepper::Step(const Tensor& input, const uint8_t* episode_star
                 torch::full({1}, step_, torch::kLong), begin_.unsqueeze(1));
   living_ = view.seen.sum(2).squeeze(1);
   Tensor x = input;
-  for (size_t l = 0; l < layers_.size(); ++l) x = StepLayer(l, x, view, new_group, trace);
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    x = StepLayer(l, x, view, new_group, trace);
+    if (between_ && l + 1 < layers_.size()) x = AddBetween(between_, l, x);
+  }
   ++step_;
   return core_.stack().FinishStack(x);
 }

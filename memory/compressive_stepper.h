@@ -12,7 +12,8 @@ namespace lethe::memory {
 class CompressiveStepper : public Stepper {
  public:
   /// The core must outlive it.
-  CompressiveStepper(const Compressive& core, std::shared_ptr<const CompressiveState> state, int64_t steps);
+  CompressiveStepper(const Compressive& core, std::shared_ptr<const CompressiveState> state, int64_t steps,
+                     Between between);
 
   torch::Tensor Step(const torch::Tensor& x, const uint8_t* episode_start, Trace* trace) override;
   std::vector<std::vector<int32_t>> Living() const override;
@@ -33,6 +34,7 @@ class CompressiveStepper : public Stepper {
   const Compressive& core_;
   const std::shared_ptr<const CompressiveState> state_;
   const int64_t steps_;
+  const Between between_;
   int64_t step_ = 0, slots_;  // steps taken, slots filled
   torch::Tensor begin_;       // [B] i64: where each row's episode began, counted from the unroll's first step
   torch::Tensor slot_time_, step_time_;  // [B, C + 1 + steps], [B, L + steps]

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -65,6 +66,12 @@ struct Trace {
   std::vector<Layer> layers;
 };
 
+/// What a caller adds between the layers of a core: called with the number of a layer, never the last, and with what
+/// comes out of it, [B, T, D] in Forward and [B, D] in Step. What it returns, of the same shape or undefined for
+/// nothing, is added before the next layer reads and remembers it. Step equals block where it treats every step by
+/// itself.
+using Between = std::function<torch::Tensor(size_t layer, const torch::Tensor& y)>;
+
 /// One unroll, step by step, without gradients: at most as many Step calls as Begin was told, then Finish.
 class Stepper {
  public:
@@ -104,11 +111,13 @@ class Core : public torch::nn::Module {
   /// x [B, T, D], episode_start [B, T] u8 on the CPU. The last `lookahead` steps are seen but not remembered: they
   /// belong to the next block. Fills BlockOutput::state if `want_state`. `noise` decides what training draws at random
   /// (dropout, dropped layers, shortened spans); 0 is evaluation: nothing is.
+  /// between: refused by cores whose options have no Gaps.
   /// Errors, as of all calls: std::invalid_argument naming shapes, types, devices, rows or values that do not fit.
   virtual BlockOutput Forward(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state,
-                              int64_t lookahead = 0, bool want_state = false, uint64_t noise = 0) const = 0;
+                              int64_t lookahead = 0, bool want_state = false, uint64_t noise = 0,
+                              const Between& between = {}) const = 0;
   /// Starts an unroll of at most `steps` steps with the present parameters.
-  virtual std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps) const = 0;
+  virtual std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps, Between between = {}) const = 0;
   /// The inverse of State::Save. Errors: std::invalid_argument naming the tensor that does not fit.
   virtual StatePtr Restore(const TensorMap& saved) const = 0;
   /// Rows in the given order; -1 stands for a row that remembers nothing.

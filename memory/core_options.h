@@ -37,6 +37,8 @@ struct CoreOptions {
   virtual double Ramp() const { return 0; }
   /// Memories that no charge on spans gets rid of, once an episode is long enough.
   virtual double LeastMemories() const { return 0; }
+  /// Places between layers where a core calls a Between; 0 for cores that refuse one.
+  virtual int64_t Gaps() const { return 0; }
   /// Whether Core::StretchSpans and SharpenSpans work.
   virtual bool CanStretchSpans() const { return false; }
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "memory/check.h"
+#include "memory/check_block.h"
 #include "memory/kernels/span_mask.h"
 #include "memory/kernels/step.h"
 #include "memory/scratch.h"
@@ -185,8 +186,8 @@ GroupedKeys GroupKeys(const BankView& view, const StepShape& s) {
 
 class FusedStepper : public Stepper {
  public:
-  FusedStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps)
-      : record_(core, std::move(state), steps) {
+  FusedStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state, int64_t steps, Between between)
+      : record_(core, std::move(state), steps), between_(std::move(between)) {
     const torch::NoGradGuard no_grad;
     SetShape(core);
     packed_.reserve(core.layers().size()), keys_.reserve(core.layers().size());  // the kernel holds pointers into them
@@ -281,11 +282,27 @@ class FusedStepper : public Stepper {
   }
 
   /// weights: null, or an array per layer.
-  void Run(const Tensor& input, float* const* weights) {
+  void Run(const Tensor& x, float* const* weights) {
+    if (!between_) return RunLayers(shape_, 0, x, y_, weights);
+    const torch::NoGradGuard no_grad;
+    Tensor input = x;
+    for (size_t l = 0; l < layers_.size(); ++l) {
+      const bool is_last = l + 1 == layers_.size();
+      StepShape shape = shape_;
+      shape.layers = 1;
+      if (!is_last) shape.out_norm = nullptr;
+      const Tensor y = is_last ? y_ : torch::empty_like(y_);
+      RunLayers(shape, l, input, y, weights == nullptr ? nullptr : weights + l);
+      if (!is_last) input = AddBetween(between_, l, y);
+    }
+  }
+
+  /// shape.layers of the layers, from `first` on: from input to y.
+  void RunLayers(const StepShape& shape, size_t first, const Tensor& input, const Tensor& y, float* const* weights) {
     const Tensor x = input.stride(1) == 1 ? input : input.contiguous();
     const StepKernel& kernel = SelectStep();
-    const StepCall call{record_.step(), x.const_data_ptr<float>(), x.stride(0), y_.data_ptr<float>(), weights};
-    switch (kernel.run(shape_, layers_.data(), call, Scratch(kernel.scratch_bytes(shape_)))) {
+    const StepCall call{record_.step(), x.const_data_ptr<float>(), x.stride(0), y.data_ptr<float>(), weights};
+    switch (kernel.run(shape, layers_.data() + first, call, Scratch(kernel.scratch_bytes(shape)))) {
       case StepResult::kFine:
         return;
       case StepResult::kSpanIsNaN:
@@ -326,6 +343,7 @@ class FusedStepper : public Stepper {
   }
 
   UnrollRecord record_;
+  const Between between_;
   StepShape shape_{};
   Tensor position_keys_, out_norm_, out_norm_bias_, cos_, sin_, y_;
   std::vector<PackedLayer> packed_;
@@ -346,8 +364,8 @@ bool CanFuse(const BankedTransformer& core) {
 }
 
 std::unique_ptr<Stepper> MakeFusedStepper(const BankedTransformer& core, std::shared_ptr<const BankedState> state,
-                                          int64_t steps) {
-  return std::make_unique<FusedStepper>(core, std::move(state), steps);
+                                          int64_t steps, Between between) {
+  return std::make_unique<FusedStepper>(core, std::move(state), steps, std::move(between));
 }
 
 }  // namespace lethe::memory

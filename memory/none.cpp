@@ -50,7 +50,8 @@ None::None(const NoneOptions& o) : options_(o) {
 StatePtr None::Start(int64_t rows) const { return RecurrentState::Start({}, rows, type_.options()); }
 
 BlockOutput None::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state, int64_t lookahead,
-                          bool want_state, uint64_t seed) const {
+                          bool want_state, uint64_t seed, const Between& between) const {
+  RefuseBetween(between);
   const RecurrentState& before = RecurrentState::Of(state, {}, type_.options());
   CheckBlock(x, episode_start, before.rows(), dim(), type_, lookahead);
   Noise noise(seed);
@@ -68,7 +69,8 @@ BlockOutput None::Forward(const Tensor& x, const Tensor& episode_start, const St
   return result;
 }
 
-std::unique_ptr<Stepper> None::Begin(const StatePtr& state, int64_t steps) const {
+std::unique_ptr<Stepper> None::Begin(const StatePtr& state, int64_t steps, Between between) const {
+  RefuseBetween(between);
   RecurrentState::Of(state, {}, type_.options());
   return StepByForward(*this, state, steps);
 }

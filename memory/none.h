@@ -25,8 +25,9 @@ class None : public Core {
   int64_t dim() const override { return options_.dim; }
   StatePtr Start(int64_t rows) const override;
   BlockOutput Forward(const torch::Tensor& x, const torch::Tensor& episode_start, const StatePtr& state,
-                      int64_t lookahead = 0, bool want_state = false, uint64_t noise = 0) const override;
-  std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps) const override;
+                      int64_t lookahead = 0, bool want_state = false, uint64_t noise = 0,
+                      const Between& between = {}) const override;
+  std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps, Between between = {}) const override;
   StatePtr Restore(const TensorMap& saved) const override;
   StatePtr Gather(const StatePtr& state, const std::vector<int64_t>& rows) const override;
   Flops CountFlops(int64_t block, double living) const override;

@@ -47,7 +47,8 @@ RecurrentCore::RecurrentCore(std::shared_ptr<const RecurrentOptions> options, in
 StatePtr RecurrentCore::Start(int64_t rows) const { return RecurrentState::Start(layout_, rows, StateOptions()); }
 
 BlockOutput RecurrentCore::Forward(const Tensor& input, const Tensor& episode_start, const StatePtr& state,
-                                   int64_t lookahead, bool want_state, uint64_t seed) const {
+                                   int64_t lookahead, bool want_state, uint64_t seed, const Between& between) const {
+  RefuseBetween(between);
   const RecurrentState& before = RecurrentState::Of(state, layout_, StateOptions());
   CheckBlock(input, episode_start, before.rows(), dim(), layers_[0].input, lookahead);
   const int64_t fresh = input.size(1) - lookahead;
@@ -86,7 +87,8 @@ std::vector<Tensor> RecurrentCore::RunPlain(const Layer& layer, const Tensor& in
   return stacked;
 }
 
-std::unique_ptr<Stepper> RecurrentCore::Begin(const StatePtr& state, int64_t steps) const {
+std::unique_ptr<Stepper> RecurrentCore::Begin(const StatePtr& state, int64_t steps, Between between) const {
+  RefuseBetween(between);
   RecurrentState::Of(state, layout_, StateOptions());
   return StepByForward(*this, state, steps);
 }

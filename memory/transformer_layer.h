@@ -28,6 +28,7 @@ struct TransformerOptions : CoreOptions {
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;
+  int64_t Gaps() const override { return layers - 1; }
   int64_t HeadDim() const { return head_dim > 0 ? head_dim : dim / heads; }
 };
 

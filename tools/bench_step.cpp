@@ -20,7 +20,8 @@ constexpr int64_t kUnroll = 32;
 constexpr size_t kLeastUnrolls = 3;
 
 using MakeFunction = std::unique_ptr<memory::Stepper> (*)(const memory::BankedTransformer&,
-                                                          std::shared_ptr<const memory::BankedState>, int64_t);
+                                                          std::shared_ptr<const memory::BankedState>, int64_t,
+                                                          memory::Between);
 
 /// Unrolls with one kind of stepper.
 struct Unrolls {
@@ -31,7 +32,7 @@ struct Unrolls {
             const torch::Tensor& x) {
     const std::vector<uint8_t> no_start(static_cast<size_t>(state->rows()), 0);
     const double begin = ThreadCpuSeconds();
-    const auto stepper = make(core, state, kUnroll);
+    const auto stepper = make(core, state, kUnroll, {});
     const double start = ThreadCpuSeconds();
     for (int64_t t = 0; t < kUnroll; ++t) stepper->Step(x, no_start.data());
     const double end = ThreadCpuSeconds();

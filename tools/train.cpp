@@ -74,7 +74,7 @@ class TrainSession : public RunSession {
   void Begin(const std::optional<configs::SafetensorsFile>& initial,
              const std::function<configs::RunFolder()>& make_folder) override {
     std::vector<float> weights;
-    if (initial) weights = PolicyWeights(*initial, *options_);
+    if (initial) weights = InitialWeights(*initial, *options_, Warn);
     run_ = std::make_unique<TrainingRun>(make_folder(), *options_, ProgressOrNull());
     run_->Begin(weights.empty() ? nullptr : &weights);
   }

@@ -1,6 +1,7 @@
 #include "tools/weights.h"
 
 #include "agents/flat_parameters.h"
+#include "agents/grown_weights.h"
 #include "agents/trainer.h"
 #include "configs/run_folder.h"
 #include "tools/user_error.h"
@@ -20,6 +21,13 @@ std::vector<float> PolicyWeights(const configs::SafetensorsFile& file, const age
     agents::Policy policy(agents::MakePolicyOptions(options));
     return agents::LoadWeights(file, agents::LayoutOf(agents::FlatParameters(policy)));
   });
+}
+
+std::vector<float> InitialWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options,
+                                  const std::function<void(const std::string&)>& note) {
+  if (!agents::CanGrow(file, options)) return PolicyWeights(file, options);
+  note(file.path() + " has one layer fewer and no glance: both begin so that the policy does what it did");
+  return AsUserError([&] { return agents::GrownWeights(file, options); });
 }
 
 }  // namespace lethe::tools

@@ -40,7 +40,8 @@ MovingAverage::MovingAverage(const MovingAverageOptions& o) {
 StatePtr MovingAverage::Start(int64_t rows) const { return RecurrentState::Start(Layout(dim()), rows, Type()); }
 
 BlockOutput MovingAverage::Forward(const Tensor& x, const Tensor& episode_start, const StatePtr& state,
-                                   int64_t lookahead, bool want_state, uint64_t) const {
+                                   int64_t lookahead, bool want_state, uint64_t, const Between& between) const {
+  RefuseBetween(between);  // there are no layers to add something between
   const RecurrentState& before = RecurrentState::Of(state, Layout(dim()), Type());
   CheckBlock(x, episode_start, before.rows(), dim(), decay_, lookahead);
   const int64_t steps = x.size(1), fresh = steps - lookahead;
@@ -59,7 +60,8 @@ BlockOutput MovingAverage::Forward(const Tensor& x, const Tensor& episode_start,
   return result;
 }
 
-std::unique_ptr<Stepper> MovingAverage::Begin(const StatePtr& state, int64_t steps) const {
+std::unique_ptr<Stepper> MovingAverage::Begin(const StatePtr& state, int64_t steps, Between between) const {
+  RefuseBetween(between);
   RecurrentState::Of(state, Layout(dim()), Type());
   return StepByForward(*this, state, steps);
 }

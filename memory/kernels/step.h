@@ -21,7 +21,7 @@ struct StepShape {
   double ramp;
   bool pre_norm;
   const float* position_keys;             ///< [head_dim, positions in whole vectors]: column positions - age
-  const float *out_norm, *out_norm_bias;  ///< [dim], pre-norm only
+  const float *out_norm, *out_norm_bias;  ///< [dim] behind the last layer, or null
   const float *cos, *sin;                 ///< [steps, head_dim / 2] angles of rotary positions, or null
 };
 
@@ -66,7 +66,7 @@ struct StepCall {
 enum class StepResult { kFine, kSpanIsNaN, kNotFinite };
 
 struct StepKernel {
-  /// One step of all rows through all layers. Scratch: scratch_bytes, 64-byte aligned.
+  /// One step of all rows through shape.layers layers. Scratch: scratch_bytes, 64-byte aligned.
   StepResult (*run)(const StepShape&, const StepLayer* layers, const StepCall&, void* scratch);
   int64_t (*scratch_bytes)(const StepShape&);
 };

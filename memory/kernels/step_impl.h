@@ -322,7 +322,7 @@ inline StepResult RunStep(const StepShape& s, const StepLayer* layers, const Ste
       if (result == StepResult::kFine) result = attended;
       FeedTile(s, layers[n], rows, w);
     }
-    if (s.pre_norm) NormRows(rows, w.x, w.x_row, s.out_norm, s.out_norm_bias, s.dim, w.x, w.x_row);
+    if (s.out_norm != nullptr) NormRows(rows, w.x, w.x_row, s.out_norm, s.out_norm_bias, s.dim, w.x, w.x_row);
     for (int64_t i = 0; i < rows; ++i) WriteRow(w.x + i * w.x_row, s.dim, c.y + (first + i) * s.dim);
   }
   return result;

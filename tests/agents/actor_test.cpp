@@ -85,6 +85,7 @@ double LargestDifference(const Rollout& r, const Shard& shard) {
 TEST(StaleState, ReplayGivesTheActorsOwnProbabilitiesWithCellsInView) {
   auto options = SmallRunOf("expire_span");
   options.push_back("policy.cell_heads=2");
+  options.push_back("policy.glance_heads=3");
   Pair pair(MakeRun(options));
   WorkerPool pool(1);
   ShardedPolicy learner(*pair.learner, *pair.parameters, pool);

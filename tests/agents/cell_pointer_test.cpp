@@ -87,6 +87,50 @@ Tensor PointInLoops(const CellPointer& pointer, const Tensor& y, const Tensor& o
   return torch::stack(outputs).view({kRows, kSteps, kOutputs});
 }
 
+/// The glance in loops, in the same way.
+Tensor GlanceInLoops(const CellGlance& glance, const Tensor& y, const Tensor& observations) {
+  const auto parameters = glance.named_parameters();
+  const int64_t words = kLayout.kinds + kLayout.colors;
+  std::vector<Tensor> outputs;
+  for (int64_t row = 0; row < kRows; ++row) {
+    for (int64_t step = 0; step < kSteps; ++step) {
+      std::vector<Cell> cells;
+      for (int64_t i = 0; i < kLayout.count; ++i) cells.push_back(CellOf(observations, step, row, i));
+      const Tensor queries =
+          (torch::mv(parameters["query"], y[row][step]) + parameters["query_bias"]).view({-1, words});
+      Tensor out = torch::zeros({kDim});
+      for (int64_t head = 0; head < kHeads; ++head) {
+        const auto weights = Look(queries[head], cells);
+        const int64_t first = head * (words + kLayout.count);
+        for (size_t i = 0; i < cells.size(); ++i)
+          for (const int64_t column : {cells[i].kind, kLayout.kinds + cells[i].color, words + static_cast<int64_t>(i)})
+            out = out + weights[i] * parameters["tell"].select(1, first + column);
+      }
+      outputs.push_back(out);
+    }
+  }
+  return torch::stack(outputs).view({kRows, kSteps, kDim});
+}
+
+TEST(CellGlance, TellsWhatItFoundAndWhere) {
+  torch::manual_seed(6);
+  const CellGlance glance(kLayout, kHeads, kDim);
+  const Tensor observations = RandomObservations(), y = torch::randn({kRows, kSteps, kDim}).requires_grad_(true);
+  {
+    const torch::NoGradGuard no_grad;
+    glance.named_parameters()["query_bias"].normal_();
+  }
+  const Tensor out = glance.Forward(y, observations), want = GlanceInLoops(glance, y, observations);
+  ASSERT_EQ(out.sizes(), want.sizes());
+  EXPECT_TRUE(torch::allclose(out, want, 1e-5, 1e-6));
+  std::vector<Tensor> inputs = glance.parameters();
+  inputs.push_back(y);
+  const Tensor g = torch::randn_like(out);
+  const auto grads = Gradients(out, g, inputs), want_grads = Gradients(want, g, inputs);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    EXPECT_TRUE(torch::allclose(grads[i], want_grads[i], 1e-4, 1e-5)) << "input " << i;
+}
+
 TEST(CellPointer, WeighsPlacesByWhatLiesThere) {
   torch::manual_seed(3);
   const CellPointer pointer(kLayout, kHeads, kDim, kOutputs);

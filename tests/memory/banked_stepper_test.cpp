@@ -13,8 +13,8 @@ namespace {
 
 using torch::Tensor;
 
-using MakeFunction = std::unique_ptr<Stepper> (*)(const BankedTransformer&, std::shared_ptr<const BankedState>,
-                                                  int64_t);
+using MakeFunction = std::unique_ptr<Stepper> (*)(const BankedTransformer&, std::shared_ptr<const BankedState>, int64_t,
+                                                  Between);
 
 std::shared_ptr<const BankedState> Mine(const StatePtr& state) {
   return std::static_pointer_cast<const BankedState>(state);
@@ -29,7 +29,7 @@ void ExpectStepsEqualBlocks(const ExpireSpan& core, const StatePtr& start, const
   for (size_t k = 0; k < blocks.x.size(); ++k) {
     SCOPED_TRACE("unroll " + std::to_string(k));
     const BlockOutput block = core.Forward(blocks.x[k], blocks.starts[k], block_state, 0, true);
-    const auto stepper = make(core, Mine(step_state), blocks.x[k].size(1));
+    const auto stepper = make(core, Mine(step_state), blocks.x[k].size(1), {});
     const Steps steps = TakeSteps(*stepper, blocks.x[k], blocks.starts[k], layers);
     ExpectClose(steps.y, block.y, tolerance, "y");
     for (size_t l = 0; l < layers; ++l) {
@@ -127,7 +127,7 @@ TEST_P(StepEqualsBlock, UnrollsShorterThanBegun) {
     const ExpireSpan core = RandomMemory(SmallOptions(), 17, dtype);
     const Blocks blocks = RandomBlocks(2, 3, 5, 12, 0.1, 18, dtype);
     const StatePtr state = core.Forward(blocks.x[0], blocks.starts[0], core.Start(3), 0, true).state;
-    const auto stepper = GetParam().make(core, Mine(state), 50);
+    const auto stepper = GetParam().make(core, Mine(state), 50, {});
     const Steps steps = TakeSteps(*stepper, blocks.x[1], blocks.starts[1], 2);
     const BlockOutput block = core.Forward(blocks.x[1], blocks.starts[1], state, 0, true);
     ExpectClose(steps.y, block.y, tolerance, "y");
@@ -153,7 +153,7 @@ TEST_P(StepEqualsBlock, TooManyStepsAreRefused) {
   const torch::NoGradGuard no_grad;
   for (const auto& [dtype, tolerance] : kPrecisions) {
     const ExpireSpan core = RandomMemory(SmallOptions(), 21, dtype);
-    const auto stepper = GetParam().make(core, Mine(core.Start(1)), 1);
+    const auto stepper = GetParam().make(core, Mine(core.Start(1)), 1, {});
     const uint8_t start = 1;
     const Tensor x = torch::zeros({1, 12}, dtype);
     stepper->Step(x, &start);
@@ -167,7 +167,7 @@ void ExpectTraceShowsWhatTheStepSaw(const ExpireSpan& core, MakeFunction make, t
   const Blocks blocks = RandomBlocks(3, 3, 7, 12, 0.1, 23, dtype);
   StatePtr state = core.Start(3);
   for (size_t k = 0; k < blocks.x.size(); ++k) {
-    const auto stepper = make(core, Mine(state), 7);
+    const auto stepper = make(core, Mine(state), 7, {});
     for (int64_t t = 0; t < 7; ++t) {
       Trace trace;
       const Tensor start = blocks.starts[k].select(1, t).contiguous();
