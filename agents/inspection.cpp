@@ -39,11 +39,11 @@ void AddSpans(const std::vector<Tensor>& spans, Inspection& result) {
 }  // namespace
 
 std::vector<int64_t> Inspection::LivingAt(size_t layer, int64_t at) const {
-  std::vector<int64_t> living;
+  std::vector<int64_t> bytes;
   for (int64_t i = 0; i < at; ++i)
     if (memory::SpanMask(spans[layer][static_cast<size_t>(i)] - static_cast<double>(at - i), ramp) > 0)
-      living.push_back(i);
-  return living;
+      bytes.push_back(i);
+  return bytes;
 }
 
 Inspection Inspect(const SequenceModel& model, const std::string& text, int64_t block, double ramp) {

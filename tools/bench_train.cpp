@@ -108,7 +108,7 @@ std::unique_ptr<agents::RunOptions> OptionsFor(const Row& row, const CommandLine
 
 /// Watches a training from its hooks: what happens between the end of the warm-up and the end.
 struct Stopwatch {
-  explicit Stopwatch(double seconds) : seconds(seconds) {}
+  explicit Stopwatch(double measured_seconds) : seconds(measured_seconds) {}
 
   void Read(const agents::TrainingStatus& status) {
     if (Since(started) < kWarmUpSeconds) return;
