@@ -87,10 +87,15 @@ void Actor::StartEpisodes(const ParamVersion& params) {
   now_.acts_as_oracle = OracleActs();
 }
 
-/// Writes the actions of a slot, the oracle's advice and, of a policy, what it thought.
+void Actor::Advise(uint8_t* actions) {
+  if (options_.asks_scout) return envs_->Scout(actions);
+  envs_->Oracle(actions);
+}
+
+/// Writes the actions of a slot, the teacher's advice and, of a policy, what it thought.
 void Actor::Act(int64_t slot, Rollout& r, PolicyStepper* stepper) {
   uint8_t* actions = &r.actions[static_cast<size_t>(slot * r.rows)];
-  if (!r.advice.empty()) envs_->Oracle(&r.advice[static_cast<size_t>(slot * r.rows)]);
+  if (!r.advice.empty()) Advise(&r.advice[static_cast<size_t>(slot * r.rows)]);
   if (stepper == nullptr) {
     std::copy_n(&r.advice[static_cast<size_t>(slot * r.rows)], r.rows, actions);
     ++now_.steps;

@@ -33,6 +33,7 @@ struct ActorOptions {
   uint64_t first_row = 0;  ///< global index of row 0, for the random streams
   int64_t unroll = 32;
   Acting acting = Acting::kPolicy;
+  bool asks_scout = false;  ///< who acts as oracle or advises is the environment's scout
 };
 
 /// One batch of environments, a policy of its own, and where they stand. Belongs to one thread.
@@ -51,6 +52,7 @@ class Actor {
   void StartEpisodes(const ParamVersion& params);
   void Act(int64_t slot, Rollout& rollout, PolicyStepper* stepper);
   bool OracleActs() const { return options_.acting == Acting::kOracle; }
+  void Advise(uint8_t* actions);
   void RecordEpisodes(int64_t slot, Rollout& rollout);
 
   const ActorOptions options_;

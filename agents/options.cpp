@@ -58,8 +58,12 @@ void VisitTrain(RunOptions& o, Options& v) {
 
 void VisitClone(RunOptions::Clone& c, Options& v) {
   v("max_steps", c.max_steps, Range{0, kMany}, "environment steps of cloning, with the curriculum at its end; 0: none");
+  v("teacher", c.teacher, OneOf{{"oracle", "scout"}},
+    "whose actions are learnt; scout: of a player that knows no more than was observed and shows how to look for "
+    "things");
   v("actor", c.actor, OneOf{{"oracle", "policy"}},
-    "who acts; policy: it learns what the oracle would do in the states that it gets into itself (DAgger)");
+    "who acts; oracle: the teacher; policy: it learns what the teacher would do in the states that it gets into itself "
+    "(DAgger)");
   v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
   v.Section(
       "optimizer", [&c](Options& inner) { VisitOptimizer(c.optimizer, inner); }, "optimiser while cloning");
@@ -221,7 +225,10 @@ void RunOptions::Resolve() {
   loss.ramp = consolidate.price.ramp = ramp > 0 ? ramp : 1;
   loss.block = static_cast<double>(train.unroll_length);
   env.params->Check();
-  const auto spec = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0)->spec();
+  const auto envs = MakeEnvs(*this, 1, envs::Purpose::kTrain, 0);
+  const auto& spec = envs->spec();
+  Require(clone.teacher == "oracle" || envs->HasScout(),
+          fmt::format("clone.teacher: got {}, allowed: oracle, since {} has no scout", clone.teacher, env.id));
   const double waiting = static_cast<double>((train.max_policy_lag + 1) * train.actors);
   Require(policy.cell_heads == 0 || spec.cells > 0,
           fmt::format("policy.cell_heads: got {}, allowed: 0, since {} shows no cells", policy.cell_heads, env.id));

@@ -49,7 +49,8 @@ struct RunOptions {
 
   struct Clone {
     int64_t max_steps = 0;
-    std::string actor = "oracle";  ///< or policy, which the oracle advises
+    std::string teacher = "oracle";  ///< or scout, which knows nothing but what was observed
+    std::string actor = "oracle";    ///< the teacher; or policy, which the teacher advises
     CloningOptions loss;
     OptimizerOptions optimizer;
   } clone;

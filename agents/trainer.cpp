@@ -220,6 +220,7 @@ class Trainer::Impl {
       actor.first_row = static_cast<uint64_t>(i * rows);
       actor.unroll = t.unroll_length;
       actor.acting = WhoActs();
+      actor.asks_scout = options_.clone.teacher == "scout";
       auto policy = std::make_shared<Policy>(policy_.options());
       policy->to(torch::Device(options_.device));
       actors_.push_back(

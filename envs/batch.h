@@ -39,6 +39,11 @@ struct Outcome {
 ///                                     depend on the curriculum
 /// If there are cells to draw:
 ///   Picture MakePicture(state) const
+/// If there is a player that knows nothing but its observations and actions, and forgets none (see EnvBatch::Scout):
+///   Notes       what it remembers of an episode beyond what the state tells of its past; like State, and all zeros
+///               before the first observation
+///   uint8_t Scout(state, Notes&) const     adds the present observation to the notes and acts. It may use of the
+///                                          state only what follows from observations and actions so far
 /// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
 template <class R>
 concept Environment = requires(const R& rules, typename R::State& state, const typename R::State& seen, Stream& random,
@@ -71,6 +76,22 @@ concept HasTail = requires(const R& rules) {
 template <class R>
 concept HasPicture = requires(const R& rules, const typename R::State& state) {
   { rules.MakePicture(state) } -> std::same_as<Picture>;
+};
+
+template <class R>
+concept HasScoutRules = requires(const R& rules, const typename R::State& state, typename R::Notes& notes) {
+  requires PlainBytes<typename R::Notes>;
+  { rules.Scout(state, notes) } -> std::convertible_to<uint8_t>;
+};
+
+/// The notes of rules with a scout; without one, nothing.
+template <class R>
+struct NotesOf {
+  using Type = std::byte;
+};
+template <HasScoutRules R>
+struct NotesOf<R> {
+  using Type = typename R::Notes;
 };
 
 /// The bytes behind a State of rules with TailBytes, as items of T from byte `offset` on, a multiple of alignof(T).
@@ -191,6 +212,19 @@ class Batch final : public EnvBatch {
     }
   }
 
+  bool HasScout() const override { return HasScoutRules<R>; }
+
+  void Scout(uint8_t* actions) override {
+    if constexpr (HasScoutRules<R>) {
+      for (int row = 0; row < size(); ++row) CheckStarted(row);
+      notes_.resize(clocks_.size());
+      for (int row = 0; row < size(); ++row)
+        actions[row] = clocks_[row].phase == kTerminated ? 0 : rules_.Scout(StateOf(row), notes_[row]);
+    } else {
+      EnvBatch::Scout(actions);
+    }
+  }
+
   void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override {
     for (int row = 0; row < size(); ++row) actions[row] = rules_.Memoryless(observations + TokenOffset(row), random);
   }
@@ -280,6 +314,7 @@ class Batch final : public EnvBatch {
     clock.limit = params_.max_steps > 0 ? params_.max_steps : rules.Limit(StateOf(row));
     clock.curriculum = curriculum;
     clock.phase = kRunning;
+    if (!notes_.empty()) notes_[row] = {};
   }
 
   void Advance(int row, uint8_t action, const StepOutput& out) {
@@ -337,6 +372,7 @@ class Batch final : public EnvBatch {
   std::vector<Clock> clocks_;
   std::vector<CacheLine> states_;  // a State and its tail per row; one with a tail starts on a line of its own
   std::vector<float> metrics_;
+  std::vector<typename NotesOf<R>::Type> notes_;  // of the scout, one per row; none before it is asked
 };
 
 template <Environment R>
@@ -378,6 +414,7 @@ std::vector<std::byte> Batch<R>::Save() const {
   writer.Write(clocks_);
   writer.Write(states_);
   writer.Write(metrics_);
+  if (!notes_.empty()) writer.Write(notes_);
   writer.WriteChecksum();
   return writer.Take();
 }
@@ -393,6 +430,8 @@ void Batch<R>::Restore(std::span<const std::byte> bytes) {
   auto clocks = reader.Read<Clock>(clocks_.size());
   auto states = reader.Read<CacheLine>(states_.size());
   auto metrics = reader.Read<float>(metrics_.size());
+  decltype(notes_) notes;
+  if (HasScoutRules<R> && !reader.at_end()) notes = reader.Read<typename NotesOf<R>::Type>(clocks_.size());
   reader.ExpectEnd();
   UseCurriculum(curriculum[0]);
   options_.seed = options[0];
@@ -401,6 +440,7 @@ void Batch<R>::Restore(std::span<const std::byte> bytes) {
   clocks_.swap(clocks);
   states_.swap(states);
   metrics_.swap(metrics);
+  notes_.swap(notes);
 }
 
 }  // namespace lethe::envs

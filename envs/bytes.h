@@ -92,8 +92,9 @@ class ByteReader {
     rest_ = content;
   }
 
+  bool at_end() const { return rest_.empty(); }
   void ExpectEnd() const {
-    if (!rest_.empty()) ThrowDamaged();
+    if (!at_end()) ThrowDamaged();
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ namespace lethe::envs {
 /// throws has changed nothing.
 /// Threads: one batch belongs to one thread at a time, except that threads may call StepRows for rows of their own at
 /// the same time; different batches share nothing.
-/// Allocates nothing in Reset, Restart, Step, Observe, Oracle, Memoryless, Cues, EpisodeMetrics.
+/// Allocates nothing in Reset, Restart, Step, Observe, Oracle, Memoryless, Cues, EpisodeMetrics, nor in Scout after its
+/// first call.
 class EnvBatch {
  public:
   virtual ~EnvBatch() = default;
@@ -74,6 +76,12 @@ class EnvBatch {
 
   /// The oracle's action for each row's present state, [size].
   virtual void Oracle(uint8_t* actions) const = 0;
+  /// Has this environment a scout, a player that knows nothing but its own observations and actions and forgets none?
+  virtual bool HasScout() const { return false; }
+  /// The scout's action for each row's present state, [size]. It takes notes of what it sees where it is asked; of an
+  /// episode in which it was not asked from the start on, it does not know what came before. The notes are saved and
+  /// restored with the batch. std::logic_error if there is none.
+  virtual void Scout(uint8_t*) { throw std::logic_error(spec().family + " has no scout"); }
   /// The actions of a policy that sees nothing but these observations, [size * num_tokens] -> [size]: the best there
   /// is, or a good one where the best is not known. It may draw from `random`.
   virtual void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const = 0;

@@ -51,6 +51,8 @@ class ThreadedBatch final : public EnvBatch {
   std::string LevelJson(int row) const override { return batch_->LevelJson(row); }
   void LoadLevel(int row, const std::string& level_json) override { batch_->LoadLevel(row, level_json); }
   void Oracle(uint8_t* actions) const override { batch_->Oracle(actions); }
+  bool HasScout() const override { return batch_->HasScout(); }
+  void Scout(uint8_t* actions) override { batch_->Scout(actions); }
   void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override {
     batch_->Memoryless(observations, random, actions);
   }

@@ -97,6 +97,28 @@ TEST(Cloning, LossIsTheCrossEntropyOfTheOraclesActions) {
   }
 }
 
+TEST(Cloning, TheScoutTeachesWhereItIsAsked) {
+  const auto run = MakeRun({"env.id=Instruction-Short-v0", "memory.dim=16", "memory.heads=2", "train.unroll_length=8",
+                            "clone.teacher=scout", "clone.max_steps=1"});
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  const ParamVersion params{.version = 0, .values = FlatParameters(*policy).Read()};
+  Actor actor({.unroll = run->train.unroll_length, .acting = Acting::kAdvisedPolicy, .asks_scout = true},
+              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
+  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
+  std::vector<uint8_t> observations(static_cast<size_t>(4 * envs->num_tokens())), advice(4), start(4), ends(8);
+  std::vector<float> rewards(4);
+  envs->Reset(observations.data());
+  for (int i = 0; i < 3; ++i) {
+    const Rollout r = actor.Run(params);
+    for (size_t t = 0; t < static_cast<size_t>(r.unroll); ++t) {
+      envs->Scout(advice.data());
+      EXPECT_TRUE(std::equal(advice.begin(), advice.end(), r.advice.begin() + static_cast<std::ptrdiff_t>(4 * t)))
+          << "slot " << t;
+      envs->Step(&r.actions[4 * t], {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+    }
+  }
+}
+
 /// What the oracle would do in the states that the policy got into, which a batch of its own that takes the same
 /// actions finds again; learnt with the memory that the policy acted with.
 TEST(Cloning, AnAdvisedPolicyActsAndLearnsTheAdvice) {

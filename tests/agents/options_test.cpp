@@ -70,6 +70,8 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
        "than 256"},
       {{"consolidate.initial_span=0.01", "memory.core=gru"},
        "consolidate.initial_span: got 0.01; memory: this core predicts no spans"},
+      {{"env.id=RepeatPrevious-v0", "clone.teacher=scout"},
+       "clone.teacher: got scout, allowed: oracle, since RepeatPrevious-v0 has no scout"},
       {{"env.id=RepeatPrevious-v0", "policy.cell_heads=1"},
        "policy.cell_heads: got 1, allowed: 0, since RepeatPrevious-v0 shows no cells"},
       {{"env.id=RepeatPrevious-v0", "policy.glance_heads=1"},

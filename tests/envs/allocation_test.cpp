@@ -16,10 +16,13 @@ TEST(Allocation, NoneInWhatIsCalledEveryStep) {
     Buffers buffers(*batch);
     std::vector<uint8_t> cues(16);
     Stream random(1, Purpose::kTrain, 0, 0);
+    batch->Reset(buffers.observations.data());
+    if (batch->HasScout()) batch->Scout(buffers.actions.data());
     const int64_t before = allocations;
     batch->Reset(buffers.observations.data());
     for (int t = 0; t < 100; ++t) {
       batch->Oracle(buffers.actions.data());
+      if (batch->HasScout()) batch->Scout(buffers.actions.data());
       batch->Cues(cues.data());
       buffers.Step(*batch);
       batch->Memoryless(buffers.observations.data(), random, buffers.actions.data());

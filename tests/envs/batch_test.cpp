@@ -253,6 +253,14 @@ TEST_P(BatchTest, QuestionsAboutNoEpisodeOrNoRowAreErrors) {
   EXPECT_THROW(batch->EpisodeMetrics(-1), std::out_of_range);
 }
 
+TEST_P(BatchTest, AScoutThatIsNotThereIsAnError) {
+  const auto batch = Make({.size = 1});
+  Buffers buffers(*batch);
+  batch->Reset(buffers.observations.data());
+  const std::string error = ErrorOf([&] { batch->Scout(buffers.actions.data()); });
+  EXPECT_EQ(error, batch->HasScout() ? "" : batch->spec().family + " has no scout");
+}
+
 TEST_P(BatchTest, DamagedOrForeignBytesAreRefused) {
   const auto batch = Make({.size = 2, .seed = 1});
   Buffers buffers(*batch);

@@ -572,6 +572,100 @@ TEST(Instruction, TheOracleStepsOutAndBackWhenItStandsOnTheTarget) {
   EXPECT_EQ(buffers.rewards[0], 1);
 }
 
+// --- The scout.
+
+TEST(Instruction, TheScoutGoesWhereItHasSeenTheThingAndElseLooksForIt) {
+  const auto batch = At({{"ask", 0, 0}});
+  uint8_t action = 0;
+  for (int t = 0; t < 4; ++t) {
+    batch->Scout(&action);
+    EXPECT_EQ(action, 4) << t;
+    Play(*batch, "s");
+  }
+  std::string moves;
+  Buffers buffers(*batch);
+  while (!buffers.ended(0)) {
+    batch->Scout(buffers.actions.data());
+    moves += "urdls"[buffers.actions[0]];
+    buffers.Step(*batch);
+  }
+  // A step to the right shows the chair in (1, 3), one down from there the red pad in (3, 3).
+  EXPECT_EQ(moves, "rdrd");
+  EXPECT_EQ(buffers.rewards[0], 1);
+}
+
+// Of rooms and sentences that differ in what has not been observed yet, until it is.
+TEST(Instruction, TheScoutActsAlikeWhereObservationsWereAlike) {
+  const auto batch = MakeBatch("Instruction-v0", {.size = 1, .seed = 6}), other = MakeBatch("Instruction-v0", {});
+  Stream random(1, Purpose::kTrain, 0, 0);
+  int moves = 0;
+  for (int episode = 0; episode < 300; ++episode) {
+    Buffers buffers(*batch), others(*other);
+    batch->Restart(0, buffers.observations.data());
+    const Json level = Json::parse(batch->LevelJson(0));
+    Json changed = level;
+    Json& items = changed["items"];
+    Json& at = items[random.Below(16)]["at"];
+    if (episode % 3 == 0) at = {1 + random.Below(8), 1 + random.Below(8)};
+    if (episode % 3 == 1) std::swap(at, items[random.Below(16)]["at"]);
+    if (episode % 3 == 2) {
+      Json& last = changed["instructions"][9];
+      last["target"] = random.Below(6);
+      const Json& item = items[last["target"].get<size_t>()];
+      Json& words = changed["words"];
+      const bool is_ask = last["type"] == "ask";
+      const size_t end = last["start"].get<size_t>() + (is_ask ? 3 : 2);
+      words[end] = item["kind"].get<int>() + 7;
+      if (!is_ask) words[end - 1] = item["colour"].get<int>() + 4;
+    }
+    if (changed == level || !ErrorOf([&] { other->LoadLevel(0, changed.dump()); }).empty()) continue;
+    other->Observe(others.observations.data());
+    while (buffers.observations == others.observations && !buffers.ended(0)) {
+      batch->Scout(buffers.actions.data());
+      other->Scout(others.actions.data());
+      ASSERT_EQ(buffers.actions, others.actions) << "episode " << episode;
+      moves += buffers.actions[0] != 4;
+      buffers.Step(*batch);
+      others.Step(*other);
+    }
+  }
+  EXPECT_GT(moves, 2'000);
+}
+
+TEST(Instruction, TheScoutsNotesAreSavedAndEndWithTheEpisode) {
+  auto batch = MakeBatch("Instruction-Short-v0", {.size = 4, .seed = 9}, {{"max_steps", 60}});
+  auto other = MakeBatch("Instruction-Short-v0", {.size = 4}, {{"max_steps", 60}});
+  const auto alone = MakeBatch("Instruction-Short-v0", {.size = 4, .seed = 9}, {{"max_steps", 60}});
+  Buffers buffers(*batch), expected(*alone);
+  batch->Reset(buffers.observations.data());
+  alone->Reset(expected.observations.data());
+  const auto unasked = batch->Save();
+  for (int t = 0; t < 200; ++t) {
+    batch->Scout(buffers.actions.data());
+    alone->Scout(expected.actions.data());
+    ASSERT_EQ(buffers.actions, expected.actions) << t;
+    other->Restore(batch->Save());
+    batch.swap(other);
+    buffers.Step(*batch);
+    expected.Step(*alone);
+    ASSERT_EQ(buffers, expected) << t;
+  }
+  EXPECT_GT(batch->Save().size(), unasked.size());
+  batch->Restore(unasked);
+  EXPECT_EQ(batch->Save(), unasked) << "who is not asked has no notes";
+}
+
+// Without privileged knowledge: what docs/envs/instruction.md states.
+TEST(Instruction, TheScoutScoresWhatIsStated) {
+  const auto score = [](const char* id) {
+    const auto batch = MakeBatch(id, {.size = 500, .seed = 21});
+    return MeanMetric(
+        *batch, [&](const EnvBatch&, Buffers& buffers) { batch->Scout(buffers.actions.data()); }, 1, "success");
+  };
+  EXPECT_NEAR(score("Instruction-Short-v0"), 0.997, 0.004);
+  EXPECT_NEAR(score("Instruction-v0"), 0.98, 0.01);
+}
+
 // --- Stated scores.
 
 // Plays every row by a policy that sees the followers; gives the mean share done and its standard error.
