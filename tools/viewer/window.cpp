@@ -101,8 +101,10 @@ class Window {
       const double passed = std::min(kLongestSeconds, std::chrono::duration<double>(start - last).count());
       last = start;
       session_.Advance(passed, [&] { return Since(start) < kPlayShare * kFrameSeconds; });
-      Show();
-      ++pace.frames;
+      if (HasNews()) {
+        Show();
+        ++pace.frames;
+      }
       WaitForEvents(start);
     }
     pace.seconds = Since(begin), pace.cpu_seconds = ProcessCpuSeconds() - cpu;
@@ -110,10 +112,21 @@ class Window {
   }
 
  private:
+  /// Whether the next frame would look different: between two steps at eight a second seven of eight would not. Ages of
+  /// weights and messages are looked at as often as while nothing moves.
+  bool HasNews() const {
+    return is_stale_ || shown_step_ != session_.step() || shown_newest_ != session_.newest() ||
+           Since(shown_at_) >= kIdleSeconds;
+  }
+
   void Show() {
+    is_stale_ = false;
+    shown_step_ = session_.step(), shown_newest_ = session_.newest(), shown_at_ = Clock::now();
     Describe(session_, pointer_.place(), frame_);
     Draw(frame_, canvas_, zones_);
+    const auto hovered = session_.hovered();
     pointer_.Stay(zones_, session_);
+    if (session_.hovered() != hovered) is_stale_ = true;  // something else has come under the mouse
     SDL_Surface* const surface = SDL_GetWindowSurface(window_);
     if (!surface) ThrowSdl("the window cannot be drawn");
     const auto pixels = canvas_.Pixels();
@@ -123,7 +136,10 @@ class Window {
     if (!drawn) ThrowSdl("the window cannot be drawn");
     SDL_BlitSurface(drawn, nullptr, surface, nullptr);
     SDL_FreeSurface(drawn);
-    if (SDL_UpdateWindowSurface(window_) != 0) FitCanvas();  // it has just been resized
+    if (SDL_UpdateWindowSurface(window_) != 0) {  // it has just been resized
+      FitCanvas();
+      is_stale_ = true;
+    }
     const std::string title = fmt::format("{} - {} - lethe", frame_.agents[0].name, frame_.place);
     if (title != title_) SDL_SetWindowTitle(window_, (title_ = title).c_str());
   }
@@ -139,6 +155,7 @@ class Window {
       if (StopSignals::Requested() || session_.wants_to_quit()) break;
       if (!came && left <= 0.001) break;
     }
+    is_stale_ |= has_input_;
     has_input_ = false;
   }
 
@@ -260,6 +277,9 @@ class Window {
   Pointer pointer_;
   std::string title_;
   bool has_input_ = false;
+  bool is_stale_ = true;  // what is shown
+  int64_t shown_step_ = 0, shown_newest_ = 0;
+  Clock::time_point shown_at_;
   bool is_ctrl_down_ = false;  // by the events taken so far; SDL_GetModState already knows later ones
 };
 
