@@ -72,6 +72,10 @@ bool Session::moves() const {
   return plays_to_end_ || (is_playing_ && !is_person() && !(is_at_end && is_replay()));
 }
 
+double Session::seconds_to_next_step() const {
+  return plays_to_end_ ? 0 : std::max(0.0, (1 - due_) / steps_per_second());
+}
+
 bool Session::is_person() const { return seats_[0].player->is_person(); }
 
 bool Session::is_replay() const {

@@ -72,6 +72,8 @@ class Session {
   bool is_playing() const { return is_playing_; }
   /// Whether Advance will change what is shown, a pause between episodes apart.
   bool moves() const;
+  /// How long Advance may wait without being late for a step; 0 at unlimited speed.
+  double seconds_to_next_step() const;
   bool is_person() const;
   bool is_replay() const;
   bool wants_to_quit() const { return wants_to_quit_; }

@@ -146,7 +146,8 @@ class Window {
 
   /// Takes what has happened; sleeps until the next frame is due, longer where nothing moves.
   void WaitForEvents(Clock::time_point start) {
-    const double until = session_.moves() ? kFrameSeconds : kIdleSeconds;
+    const double until =
+        session_.moves() ? std::clamp(session_.seconds_to_next_step(), kFrameSeconds, kIdleSeconds) : kIdleSeconds;
     SDL_Event event;
     for (double left = until - Since(start);; left = (has_input_ ? kFrameSeconds : until) - Since(start)) {
       const bool came =
