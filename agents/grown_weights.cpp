@@ -17,10 +17,20 @@ namespace {
 
 using torch::Tensor;
 
-std::string LayerName(int64_t layer) { return fmt::format("memory.layers.{}.", layer); }
+const memory::TransformerOptions* TransformerOf(const RunOptions& options) {
+  return dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
+}
 
-void CheckGrowing(const RunOptions& options) {
-  const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
+/// Of the layers' names, which a recurrent front moves to its body.
+std::string BodyName(const RunOptions& options) {
+  const auto* transformer = TransformerOf(options);
+  return transformer != nullptr && transformer->front != "none" ? "memory.body." : "memory.";
+}
+
+std::string LayerName(const std::string& body, int64_t layer) { return fmt::format("{}layers.{}.", body, layer); }
+
+void CheckGlance(const RunOptions& options) {
+  const auto* transformer = TransformerOf(options);
   if (transformer == nullptr || transformer->pre_norm || transformer->gates)
     throw std::invalid_argument(
         "weights of fewer layers: another one can only begin as the identity with memory.pre_norm and memory.gates "
@@ -32,18 +42,16 @@ void CheckGrowing(const RunOptions& options) {
                     options.policy.glance_heads, options.policy.cell_heads));
 }
 
-const std::string kPositionKeys = "memory.position_keys";
-
 /// The same shape but for the last dimension, which may have fewer in the file.
-bool HasFewerPositions(const configs::SafetensorsFile& file, const Tensor& keys) {
-  const configs::TensorView& view = file.Find("policy." + kPositionKeys);
+bool HasFewerPositions(const configs::SafetensorsFile& file, const std::string& name, const Tensor& keys) {
+  const configs::TensorView& view = file.Find("policy." + name);
   return view.dtype == configs::Dtype::kF32 && view.shape.size() == 3 && view.shape[0] == keys.size(0) &&
          view.shape[1] == keys.size(1) && view.shape[2] < keys.size(2);
 }
 
 /// The last columns are the nearest ages.
-void PadPositions(const configs::SafetensorsFile& file, const Tensor& keys) {
-  const auto few = ReadArray<float>(file, "policy." + kPositionKeys);
+void PadPositions(const configs::SafetensorsFile& file, const std::string& name, const Tensor& keys) {
+  const auto few = ReadArray<float>(file, "policy." + name);
   const auto count = static_cast<int64_t>(few.size()) / keys.size(1);
   keys.zero_();
   keys.narrow(2, keys.size(2) - count, count).copy_(torch::tensor(few).view({1, keys.size(1), count}));
@@ -51,9 +59,8 @@ void PadPositions(const configs::SafetensorsFile& file, const Tensor& keys) {
 
 /// Behind the layer before comes LN(h) * w + b, and an identity would be LN of that once more. So w and b move to the
 /// new layer: LN(h) comes out of the one before, and of the new one LN(LN(LN(h))) * w + b.
-void BeginAsIdentity(const Policy& policy, int64_t last) {
+void BeginAsIdentity(const Policy& policy, const std::string& mine, const std::string& before) {
   const auto p = policy.named_parameters();
-  const std::string mine = LayerName(last), before = LayerName(last - 1);
   for (const char* name : {"span", "span_bias", "span_ratio"})
     if (p.contains(mine + name)) p[mine + name].copy_(p[before + name]);
   for (const char* name : {"out", "ff2", "ff2_bias"}) p[mine + name].zero_();
@@ -66,35 +73,59 @@ void BeginAsIdentity(const Policy& policy, int64_t last) {
   p["glance.tell"].zero_();
 }
 
+/// What the options have and the file has not.
+struct Growth {
+  Growth(const configs::SafetensorsFile& file, const RunOptions& options)
+      : front(BodyName(options) != "memory." && !file.Has("policy.memory.join")) {
+    const std::string body = front ? "memory." : BodyName(options);
+    const int64_t last = options.memory.options->Gaps();
+    const auto has_layer = [&](int64_t l) { return file.Has("policy." + LayerName(body, l) + "query"); };
+    glance =
+        options.policy.glance_heads > 0 && has_layer(last - 1) && !has_layer(last) && !file.Has("policy.glance.query");
+  }
+  bool front, glance = false;
+};
+
 }  // namespace
 
-bool CanGrow(const configs::SafetensorsFile& file, const RunOptions& options) {
-  const int64_t last = options.memory.options->Gaps();
-  const auto has_layer = [&](int64_t l) { return file.Has("policy." + LayerName(l) + "query"); };
-  return options.policy.glance_heads > 0 && has_layer(last - 1) && !has_layer(last) && !file.Has("policy.glance.query");
+std::vector<std::string> PartsToGrow(const configs::SafetensorsFile& file, const RunOptions& options) {
+  const Growth growth(file, options);
+  std::vector<std::string> parts;
+  if (growth.front) parts.emplace_back("recurrent front");
+  if (growth.glance) parts.emplace_back("glance with a layer behind it");
+  return parts;
 }
 
 std::vector<float> GrownWeights(const configs::SafetensorsFile& file, const RunOptions& options) {
-  CheckGrowing(options);
+  const Growth growth(file, options);
+  if (growth.glance) CheckGlance(options);
   const torch::NoGradGuard no_grad;
   torch::manual_seed(static_cast<uint64_t>(options.seed));
   Policy policy(MakePolicyOptions(options));
   FlatParameters parameters(policy);
+  const auto p = policy.named_parameters();
+  const std::string body = BodyName(options), keys = body + "position_keys";
   const int64_t last = options.memory.options->Gaps();
-  const Tensor keys = policy.named_parameters()[kPositionKeys];
-  const bool pads = HasFewerPositions(file, keys);
+  const auto name_in_file = [&](const std::string& name) {
+    return growth.front && name.starts_with(body) ? "memory." + name.substr(body.size()) : name;
+  };
+  const bool pads = growth.glance && HasFewerPositions(file, name_in_file(keys), p[keys]);
   auto known = LayoutOf(parameters);
   std::erase_if(known, [&](const ParameterLayout& part) {
-    return part.name.starts_with(LayerName(last)) || part.name.starts_with("glance.") ||
-           (pads && part.name == kPositionKeys);
+    const std::string& name = part.name;
+    return (growth.front && (name.starts_with("memory.front.") || name == "memory.join")) ||
+           (growth.glance && (name.starts_with(LayerName(body, last)) || name.starts_with("glance."))) ||
+           (pads && name == keys);
   });
+  for (ParameterLayout& part : known) part.name = name_in_file(part.name);
   const std::vector<float> loaded = LoadWeights(file, known);
   std::vector<float> values = parameters.Read();
   for (const ParameterLayout& part : known)
     std::copy_n(loaded.begin() + part.offset, part.size, values.begin() + part.offset);
   parameters.Write(values);
-  if (pads) PadPositions(file, keys);
-  BeginAsIdentity(policy, last);
+  if (growth.front) p["memory.join"].zero_();
+  if (pads) PadPositions(file, name_in_file(keys), p[keys]);
+  if (growth.glance) BeginAsIdentity(policy, LayerName(body, last), LayerName(body, last - 1));
   return parameters.Read();
 }
 

@@ -30,7 +30,7 @@ std::vector<float> Probabilities(const std::vector<float>& head) {
 /// Ages beyond are never attended to, whatever the mask says.
 double ReachOf(const memory::Core& core) {
   memory::Noise evaluation(0);
-  const auto* banked = dynamic_cast<const memory::BankedTransformer*>(&core);
+  const auto* banked = dynamic_cast<const memory::BankedTransformer*>(&core.Body());
   return banked != nullptr ? banked->Constants(evaluation).window : std::numeric_limits<double>::infinity();
 }
 
@@ -116,7 +116,7 @@ const std::vector<LayerMemories>& PolicyRecord::MemoriesAt(int64_t step) {
 int64_t PolicyRecord::BytesPerMemory() const {
   const memory::Core& core = policy_.core();
   if (steps_.front().living.empty()) return 0;
-  const bool keeps_times = dynamic_cast<const memory::BankedTransformer*>(&core) != nullptr;
+  const bool keeps_times = dynamic_cast<const memory::BankedTransformer*>(&core.Body()) != nullptr;
   return core.dim() * static_cast<int64_t>(sizeof(float)) + (keeps_times ? int64_t{sizeof(int64_t)} : 0);
 }
 

@@ -139,6 +139,8 @@ class Core : public torch::nn::Module {
   /// Spans above half the limit move towards it and shorter ones towards nothing, the more the larger `factor` > 1 is:
   /// whatever was kept long is kept as long as there is room. Errors: std::logic_error for a core that cannot.
   virtual void SharpenSpans(double factor);
+  /// The core whose memories are shown, where it stands behind something else; else this one.
+  virtual const Core& Body() const { return *this; }
   /// Of a step in blocks of `block` with `living` memories per layer.
   virtual Flops CountFlops(int64_t block, double living) const = 0;
 };

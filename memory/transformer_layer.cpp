@@ -24,6 +24,7 @@ void TransformerOptions::Visit(OptionVisitor& visit) {
   visit("gates", gates, "GTrXL: a GRU gate in place of each residual sum");
   visit("dropout", dropout, 0, 0.9, "of attention weights and feed-forward units, in training");
   visit("layer_drop", layer_drop, 0, 0.9, "probability that training skips a layer");
+  visit("front", front, {"none", "gru", "lstm"}, "a recurrent cell before the layers, for what has to be counted");
 }
 
 void TransformerOptions::Check() const {

@@ -22,6 +22,7 @@ struct TransformerOptions : CoreOptions {
   bool gates = false;     ///< GTrXL (arXiv:1910.06764): a GRU gate in place of each residual sum
   double dropout = 0;     ///< of attention weights and of the feed-forward part's hidden units, in training
   double layer_drop = 0;  ///< probability that training skips a layer; its memories live on
+  std::string front = "none";  ///< or gru, lstm: a recurrent cell before the layers (recurrent_front.h)
   /// The published algorithm where it differs from ours: zero vectors at the start, 1e-8 in the denominator, memories
   /// dropped as published. Episode starts inside a block are refused. Not an option for users: the vectors need it.
   bool published = false;

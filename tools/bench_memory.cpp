@@ -119,6 +119,9 @@ agents::CoreChoice ReadCore(const CommandLine& line) {
     options.Read(document);
     core.options->Check();
   });
+  const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(core.options.get());
+  if (transformer != nullptr && transformer->front != "none")
+    throw UserError(fmt::format("memory.front: got {}, allowed with bench memory: none", transformer->front));
   return core;
 }
 

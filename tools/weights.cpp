@@ -1,5 +1,7 @@
 #include "tools/weights.h"
 
+#include <fmt/ranges.h>
+
 #include "agents/flat_parameters.h"
 #include "agents/grown_weights.h"
 #include "agents/trainer.h"
@@ -25,8 +27,10 @@ std::vector<float> PolicyWeights(const configs::SafetensorsFile& file, const age
 
 std::vector<float> InitialWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options,
                                   const std::function<void(const std::string&)>& note) {
-  if (!agents::CanGrow(file, options)) return PolicyWeights(file, options);
-  note(file.path() + " has one layer fewer and no glance: both begin so that the policy does what it did");
+  const auto parts = agents::PartsToGrow(file, options);
+  if (parts.empty()) return PolicyWeights(file, options);
+  note(fmt::format("{} has no {}: added so that the policy does what it did", file.path(),
+                   fmt::join(parts, " and no ")));
   return AsUserError([&] { return agents::GrownWeights(file, options); });
 }
 

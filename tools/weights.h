@@ -17,8 +17,8 @@ configs::SafetensorsFile OpenWeights(const std::string& run_or_file,
 /// The policy's weights in such a file, checked against the shapes these options need. Errors: UserError.
 std::vector<float> PolicyWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options);
 
-/// The same for a run to begin with; those of a policy with one layer fewer grow (agents/grown_weights.h), and `note`
-/// hears of it. Errors: UserError.
+/// The same for a run to begin with; parts that the options ask for and a file has not may be added
+/// (agents/grown_weights.h), and `note` hears of it. Errors: UserError.
 std::vector<float> InitialWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options,
                                   const std::function<void(const std::string&)>& note);
 

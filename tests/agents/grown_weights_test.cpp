@@ -41,23 +41,28 @@ std::unique_ptr<RunOptions> Larger(const std::vector<std::string>& more) {
   return MakeTinyRun(all);
 }
 
-class GrownPolicy : public testing::TestWithParam<std::string> {};
-
-TEST_P(GrownPolicy, DoesWhatTheSmallerOneDid) {
-  const Small small;
-  const auto run = Larger({"policy.glance_heads=2", "memory.positions=" + GetParam()});
-  ASSERT_TRUE(CanGrow(small.file(), *run));
-  Policy grown(MakePolicyOptions(*run));
-  FlatParameters parameters(grown);
-  parameters.Write(GrownWeights(small.file(), *run));
+void ExpectTheSame(const Policy& small, const Policy& grown) {
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> tokens;
   for (const int vocabulary : grown.options().vocabularies) tokens.push_back(torch::randint(vocabulary, {9, 4}));
   const Tensor observations = torch::stack(tokens, 2).to(torch::kByte).contiguous();
   const Tensor starts = (torch::rand({4, 9}) < 0.1).to(torch::kByte);
-  const Tensor want = small.policy.Forward(observations, starts, small.policy.core().Start(4)).head,
+  const Tensor want = small.Forward(observations, starts, small.core().Start(4)).head,
                got = grown.Forward(observations, starts, grown.core().Start(4)).head;
   EXPECT_LT((got - want).abs().max().item<double>(), 1e-3 * want.abs().max().item<double>());
+}
+
+class GrownPolicy : public testing::TestWithParam<std::string> {};
+
+TEST_P(GrownPolicy, DoesWhatTheSmallerOneDid) {
+  const Small small;
+  const auto run = Larger({"policy.glance_heads=2", "memory.positions=" + GetParam()});
+  ASSERT_EQ(PartsToGrow(small.file(), *run), std::vector<std::string>{"glance with a layer behind it"});
+  Policy grown(MakePolicyOptions(*run));
+  FlatParameters parameters(grown);
+  parameters.Write(GrownWeights(small.file(), *run));
+  const torch::NoGradGuard no_grad;
+  ExpectTheSame(small.policy, grown);
   // The glance asks what the pointer asks: query times what comes out of the second layer is the same, behind its norm.
   const auto p = grown.named_parameters(), q = small.policy.named_parameters();
   const Tensor normed = torch::randn({5, 16});
@@ -68,11 +73,47 @@ TEST_P(GrownPolicy, DoesWhatTheSmallerOneDid) {
 
 INSTANTIATE_TEST_SUITE_P(Positions, GrownPolicy, testing::Values("8", "11"));
 
+TEST(GrownPolicyWithAFront, DoesWhatTheOneWithoutDid) {
+  const Small small;
+  for (const char* front : {"memory.front=gru", "memory.front=lstm"}) {
+    SCOPED_TRACE(front);
+    const auto alone = MakeTinyRun({"policy.cell_heads=2", front}), both = Larger({"policy.glance_heads=2", front});
+    EXPECT_EQ(PartsToGrow(small.file(), *alone), std::vector<std::string>{"recurrent front"});
+    EXPECT_EQ(PartsToGrow(small.file(), *both).size(), 2U);
+    for (const auto& run : {alone.get(), both.get()}) {
+      Policy grown(MakePolicyOptions(*run));
+      FlatParameters parameters(grown);
+      parameters.Write(GrownWeights(small.file(), *run));
+      ExpectTheSame(small.policy, grown);
+      EXPECT_GT(grown.named_parameters()["memory.front.layers.0.input"].abs().max().item<float>(), 0);
+    }
+  }
+}
+
+/// A glance grows behind a front that is there already.
+TEST(GrownPolicyWithAFront, GrowsAGlanceLater) {
+  const auto run = MakeTinyRun({"policy.cell_heads=2", "memory.front=gru"});
+  torch::manual_seed(4);
+  Policy fronted(MakePolicyOptions(*run));
+  const std::string path = testing::TempDir() + "lethe_grown_front_test.safetensors";
+  const FlatParameters now(fronted);
+  SaveWeights(path, now.Read(), LayoutOf(now), 0);
+  const configs::SafetensorsFile file(path);
+  std::filesystem::remove(path);
+  const auto larger = Larger({"policy.glance_heads=2", "memory.front=gru"});
+  EXPECT_EQ(PartsToGrow(file, *larger), std::vector<std::string>{"glance with a layer behind it"});
+  Policy grown(MakePolicyOptions(*larger));
+  FlatParameters parameters(grown);
+  parameters.Write(GrownWeights(file, *larger));
+  ExpectTheSame(fronted, grown);
+}
+
 TEST(GrowingWeights, AreAskedForByAGlanceAndALayerMore) {
   const Small small;
-  EXPECT_FALSE(CanGrow(small.file(), *Larger({}))) << "no glance";
-  EXPECT_FALSE(CanGrow(small.file(), *MakeTinyRun({"policy.glance_heads=2"}))) << "no layer more";
-  EXPECT_FALSE(CanGrow(small.file(), *MakeTinyRun({"policy.glance_heads=2", "memory.layers=4"}))) << "two more";
+  EXPECT_TRUE(PartsToGrow(small.file(), *Larger({})).empty()) << "no glance";
+  EXPECT_TRUE(PartsToGrow(small.file(), *MakeTinyRun({"policy.glance_heads=2"})).empty()) << "no layer more";
+  EXPECT_TRUE(PartsToGrow(small.file(), *MakeTinyRun({"policy.glance_heads=2", "memory.layers=4"})).empty())
+      << "two more";
 }
 
 TEST(GrowingWeights, AreRefusedWhereTheyCannotDoTheSame) {

@@ -74,6 +74,8 @@ inline std::vector<CoreVariant> VariantsOf(const CoreInfo& info) {
       {"heads that divide dim", {{"head_dim", 0.0}, {"heads", 3.0}}},
       {"one span per layer", {{"per_layer", true}}},
       {"convolution", {{"compression", std::string("convolution")}}},
+      {"behind a GRU", {{"front", std::string("gru")}}},
+      {"behind an LSTM", {{"front", std::string("lstm")}}},
       {"dropout", {{"dropout", 0.4}}, true},
       {"layer drop", {{"layer_drop", 0.4}}, true},
       {"spans on a logarithmic scale", {{"span_scale", std::string("logarithmic")}, {"initial_span", 0.8}}},
