@@ -16,12 +16,12 @@ struct TransformerOptions : CoreOptions {
   int64_t head_dim = 0;  ///< [D]; 0: dim / heads. heads * head_dim need not be dim
   int64_t ffn = 256;     ///< [F]
   std::string position =
-      "learned";          ///< learned: a key for each of the nearest ages, as published; rotary: angles by age
-  int64_t positions = 0;  ///< [M] nearest ages with a learned key; 0: what the core says
-  bool pre_norm = false;  ///< normalise before each part instead of after
-  bool gates = false;     ///< GTrXL (arXiv:1910.06764): a GRU gate in place of each residual sum
-  double dropout = 0;     ///< of attention weights and of the feed-forward part's hidden units, in training
-  double layer_drop = 0;  ///< probability that training skips a layer; its memories live on
+      "learned";               ///< learned: a key for each of the nearest ages, as published; rotary: angles by age
+  int64_t positions = 0;       ///< [M] nearest ages with a learned key; 0: what the core says
+  bool pre_norm = false;       ///< normalise before each part instead of after
+  bool gates = false;          ///< GTrXL (arXiv:1910.06764): a GRU gate in place of each residual sum
+  double dropout = 0;          ///< of attention weights and of the feed-forward part's hidden units, in training
+  double layer_drop = 0;       ///< probability that training skips a layer; its memories live on
   std::string front = "none";  ///< or gru, lstm: a recurrent cell before the layers (recurrent_front.h)
   /// The published algorithm where it differs from ours: zero vectors at the start, 1e-8 in the denominator, memories
   /// dropped as published. Episode starts inside a block are refused. Not an option for users: the vectors need it.

@@ -60,14 +60,8 @@ class RawTerminal {
   const bool is_terminal_;
 };
 
-/// Side of the square that a gridworld's observation begins with, by what its spec says; 0: no gridworld.
-int64_t ViewOf(const envs::Spec& spec) {
-  size_t cells = 0;
-  while (2 * cells + 1 < spec.tokens.size() && spec.tokens[2 * cells].meaning.starts_with("kind of the cell ") &&
-         spec.tokens[2 * cells + 1].meaning.starts_with("colour of the cell "))
-    ++cells;
-  return std::llround(std::floor(std::sqrt(static_cast<double>(cells))));
-}
+/// Side of the square that a gridworld's observation begins with; 0: no gridworld.
+int64_t ViewOf(const envs::Spec& spec) { return std::llround(std::sqrt(static_cast<double>(spec.cells))); }
 
 /// One person's game: the only row of a batch.
 class Game {

@@ -82,10 +82,13 @@ double LargestDifference(const Rollout& r, const Shard& shard) {
   return worst;
 }
 
-TEST(StaleState, ReplayGivesTheActorsOwnProbabilitiesWithCellsInView) {
+class StaleStateWithCellsInView : public testing::TestWithParam<std::string> {};
+
+TEST_P(StaleStateWithCellsInView, ReplayGivesTheActorsOwnProbabilities) {
   auto options = SmallRunOf("expire_span");
   options.push_back("policy.cell_heads=2");
   options.push_back("policy.glance_heads=3");
+  options.push_back("memory.front=" + GetParam());
   Pair pair(MakeRun(options));
   WorkerPool pool(1);
   ShardedPolicy learner(*pair.learner, *pair.parameters, pool);
@@ -96,6 +99,9 @@ TEST(StaleState, ReplayGivesTheActorsOwnProbabilitiesWithCellsInView) {
     EXPECT_LE(LargestDifference(rollouts.front(), shards.front()), 1e-5) << "rollout " << k;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Fronts, StaleStateWithCellsInView, testing::Values("none", "gru", "lstm"),
+                         [](const auto& param) { return param.param; });
 
 class StaleStateOfEveryCore : public testing::TestWithParam<std::string> {};
 

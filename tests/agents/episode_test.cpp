@@ -144,12 +144,15 @@ TEST_P(PlayedEpisodeMemories, AreThoseOfOneBlock) {
   ExpectHeadOf(*episode, block);
 
   const torch::NoGradGuard no_grad;
-  const auto& core = dynamic_cast<const memory::BankedTransformer&>(policy_->policy->core());
+  const memory::Core& whole = policy_->policy->core();
+  const auto& core = dynamic_cast<const memory::BankedTransformer&>(whole.Body());
   memory::Noise evaluation(0);
   const memory::AttentionConstants constants = core.Constants(evaluation);
   memory::BankedTransformer::LayerPasses passes;
-  core.ForwardTraced(policy_->policy->encoder().Forward(block.observations), block.starts, core.Start(1), 0, false,
-                     &passes);
+  Tensor x = policy_->policy->encoder().Forward(block.observations);
+  if (const auto front = std::dynamic_pointer_cast<memory::Core>(*whole.children().begin()); &core != &whole)
+    x = x + torch::linear(front->Forward(x, block.starts, front->Start(1)).y, whole.named_parameters()["join"]);
+  core.ForwardTraced(x, block.starts, core.Start(1), 0, false, &passes);
   bool some_expired = false;
   for (int64_t step = 0; step <= episode->newest(); ++step) {
     SCOPED_TRACE(step);
@@ -205,18 +208,20 @@ TEST_P(PlayedEpisodeMemories, AreTheSameBitsWheneverAsked) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cores, PlayedEpisodeMemories,
-                         testing::Values(CoreCase{"fused", kExpireSpan},
-                                         CoreCase{"gates",
-                                                  {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24",
-                                                   "memory.ramp=4", "memory.gates=true"}},
-                                         CoreCase{"transformer_xl",
-                                                  {"memory.core=transformer_xl", "memory.ffn=32", "memory.heads=2",
-                                                   "memory.memory_length=13"}},
-                                         CoreCase{"adaptive_span",
-                                                  {"memory.core=adaptive_span", "memory.ffn=32", "memory.heads=2",
-                                                   "memory.span_limit=20", "memory.ramp=6", "memory.initial_ratio=1"}}),
-                         [](const auto& core) { return std::string(core.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Cores, PlayedEpisodeMemories,
+    testing::Values(
+        CoreCase{"fused", kExpireSpan},
+        CoreCase{"gates",
+                 {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24", "memory.ramp=4", "memory.gates=true"}},
+        CoreCase{"fronted",
+                 {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24", "memory.ramp=4", "memory.front=gru"}},
+        CoreCase{"transformer_xl",
+                 {"memory.core=transformer_xl", "memory.ffn=32", "memory.heads=2", "memory.memory_length=13"}},
+        CoreCase{"adaptive_span",
+                 {"memory.core=adaptive_span", "memory.ffn=32", "memory.heads=2", "memory.span_limit=20",
+                  "memory.ramp=6", "memory.initial_ratio=1"}}),
+    [](const auto& core) { return std::string(core.param.name); });
 
 /// Compressed memories stand at the first of their steps.
 TEST(PlayedEpisode, CompressedMemoriesComeBeforeTheStepsThatAreWhole) {

@@ -113,6 +113,11 @@ TEST_P(DeterminismWithinPhases, ResumeIsExact) {
 INSTANTIATE_TEST_SUITE_P(Phases, DeterminismWithinPhases,
                          testing::Values(Phase::kClone, Phase::kLearn, Phase::kConsolidate));
 
+TEST(DeterminismTrainer, ResumeWithARecurrentFrontIsExact) {
+  ExpectResumeIsExact(*MakeTinyRun(AllPhases({"memory.front=gru"})),
+                      [](const TrainerState& s) { return s.phase == Phase::kConsolidate && s.phase_steps >= 1000; });
+}
+
 TEST(DeterminismTrainer, ResumeOfAnAdvisedPolicyIsExact) {
   ExpectResumeIsExact(*MakeTinyRun(AllPhases({"clone.actor=policy"})),
                       [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
