@@ -21,11 +21,13 @@ const memory::TransformerOptions* TransformerOf(const RunOptions& options) {
   return dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
 }
 
-/// Of the layers' names, which a recurrent front moves to its body.
-std::string BodyName(const RunOptions& options) {
+bool HasFront(const RunOptions& options) {
   const auto* transformer = TransformerOf(options);
-  return transformer != nullptr && transformer->front != "none" ? "memory.body." : "memory.";
+  return transformer != nullptr && transformer->front != "none";
 }
+
+/// Of the layers' names, which a recurrent front moves to its body.
+std::string BodyName(const RunOptions& options) { return HasFront(options) ? "memory.body." : "memory."; }
 
 std::string LayerName(const std::string& body, int64_t layer) { return fmt::format("{}layers.{}.", body, layer); }
 
@@ -76,7 +78,7 @@ void BeginAsIdentity(const Policy& policy, const std::string& mine, const std::s
 /// What the options have and the file has not.
 struct Growth {
   Growth(const configs::SafetensorsFile& file, const RunOptions& options)
-      : front(BodyName(options) != "memory." && !file.Has("policy.memory.join")) {
+      : front(HasFront(options) && file.Has("policy." + LayerName("memory.", 0) + "query")) {
     const std::string body = front ? "memory." : BodyName(options);
     const int64_t last = options.memory.options->Gaps();
     const auto has_layer = [&](int64_t l) { return file.Has("policy." + LayerName(body, l) + "query"); };

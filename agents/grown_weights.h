@@ -17,8 +17,8 @@ std::vector<std::string> PartsToGrow(const configs::SafetensorsFile& file, const
 /// asks, and what it tells is 0. So it sees what the policy already knows to look for, and training has only to learn
 /// what to do with it later. With them more ages may have a learned key (memory.positions): the new ones are 0, so that
 /// these ages are read by content alone, as before.
-/// Errors: configs::SafetensorsError; std::invalid_argument for options that cannot be begun like this: pre_norm,
-/// gates, another number of heads than policy.cell_heads, or shapes that do not fit.
+/// Errors: configs::SafetensorsError; std::invalid_argument for shapes that do not fit, and where a glance is added for
+/// options with which it cannot begin like this: pre_norm, gates, another number of heads than policy.cell_heads.
 std::vector<float> GrownWeights(const configs::SafetensorsFile& file, const RunOptions& options);
 
 }  // namespace lethe::agents

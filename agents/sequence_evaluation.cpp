@@ -9,6 +9,7 @@
 
 #include "agents/evaluate.h"
 #include "envs/sequence/scorer.h"
+#include "memory/transformer_layer.h"
 
 namespace lethe::agents {
 
@@ -27,8 +28,11 @@ std::shared_ptr<SequenceModel> MakeSequenceModel(const SequenceOptions& options,
     try {
       model->RunCoreIn(torch::kBFloat16);
     } catch (const std::invalid_argument& error) {
-      throw std::invalid_argument(fmt::format("train.dtype = bfloat16 with memory.core = {}: {}; allowed: float32",
-                                              options.memory.name, error.what()));
+      const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
+      const bool has_front = transformer != nullptr && transformer->front != "none";
+      throw std::invalid_argument(fmt::format("train.dtype = bfloat16 with {} = {}: {}; allowed: float32",
+                                              has_front ? "memory.front" : "memory.core",
+                                              has_front ? transformer->front : options.memory.name, error.what()));
     }
   }
   return model;

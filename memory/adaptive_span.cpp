@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "memory/check.h"
-#include "memory/recurrent_front.h"
 #include "memory/registry.h"
 
 namespace lethe::memory {
@@ -41,9 +40,7 @@ void AdaptiveSpanOptions::Check() const {
   CheckOption(trim_step >= 1, "trim_step", trim_step, ">= 1");
 }
 
-std::shared_ptr<Core> AdaptiveSpanOptions::Make() const {
-  return WithFront(*this, std::make_shared<AdaptiveSpan>(*this));
-}
+std::shared_ptr<Core> AdaptiveSpanOptions::MakeBody() const { return std::make_shared<AdaptiveSpan>(*this); }
 
 AdaptiveSpan::AdaptiveSpan(const AdaptiveSpanOptions& o)
     : BankedTransformer(std::make_shared<AdaptiveSpanOptions>(o), o.span_limit) {

@@ -16,7 +16,7 @@ struct AdaptiveSpanOptions : TransformerOptions {
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;
-  std::shared_ptr<Core> Make() const override;
+  std::shared_ptr<Core> MakeBody() const override;
 };
 
 /// Adaptive-Span: every head (or layer) learns how far back it looks. Span e = z L + 1 with z in [0, 1] a parameter;

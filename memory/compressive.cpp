@@ -6,7 +6,6 @@
 #include "memory/check.h"
 #include "memory/check_block.h"
 #include "memory/compressive_stepper.h"
-#include "memory/recurrent_front.h"
 #include "memory/registry.h"
 
 namespace lethe::memory {
@@ -70,9 +69,7 @@ void CompressiveOptions::Check() const {
               reconstruction_weight, "0 with compression: mean, which has nothing to train");
 }
 
-std::shared_ptr<Core> CompressiveOptions::Make() const {
-  return WithFront(*this, std::make_shared<Compressive>(*this));
-}
+std::shared_ptr<Core> CompressiveOptions::MakeBody() const { return std::make_shared<Compressive>(*this); }
 
 Compressive::Compressive(const CompressiveOptions& o) : options_(Checked(o)), stack_(*this, o) {
   const int64_t ages = o.positions > 0 ? std::min(o.positions, o.memory_length) : o.memory_length;

@@ -20,7 +20,7 @@ struct CompressiveOptions : TransformerOptions {
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;
-  std::shared_ptr<Core> Make() const override;
+  std::shared_ptr<Core> MakeBody() const override;
   CompressiveShape Shape() const { return {layers, dim, memory_length, slots, rate}; }
 };
 

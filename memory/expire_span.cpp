@@ -6,7 +6,6 @@
 
 #include "memory/check.h"
 #include "memory/kernels/span_mask.h"
-#include "memory/recurrent_front.h"
 #include "memory/registry.h"
 
 namespace lethe::memory {
@@ -41,7 +40,7 @@ void ExpireSpanOptions::Check() const {
   CheckOption(span_pre_division > 0, "span_pre_division", span_pre_division, "> 0");
 }
 
-std::shared_ptr<Core> ExpireSpanOptions::Make() const { return WithFront(*this, std::make_shared<ExpireSpan>(*this)); }
+std::shared_ptr<Core> ExpireSpanOptions::MakeBody() const { return std::make_shared<ExpireSpan>(*this); }
 
 ExpireSpan::ExpireSpan(const ExpireSpanOptions& o)
     : BankedTransformer(std::make_shared<ExpireSpanOptions>(o), o.block) {

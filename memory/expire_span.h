@@ -16,7 +16,7 @@ struct ExpireSpanOptions : TransformerOptions {
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;
-  std::shared_ptr<Core> Make() const override;
+  std::shared_ptr<Core> MakeBody() const override;
   double Ramp() const override { return ramp; }
   /// The shortest span there is: 0, or R on a logarithmic scale.
   double LeastSpan() const { return span_scale == "logarithmic" ? ramp : 0; }

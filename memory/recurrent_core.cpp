@@ -93,8 +93,8 @@ std::unique_ptr<Stepper> RecurrentCore::Begin(const StatePtr& state, int64_t ste
   return StepByForward(*this, state, steps);
 }
 
-StatePtr RecurrentCore::Restore(const TensorMap& saved) const {
-  return RecurrentState::Restore(saved, layout_, StateOptions());
+StatePtr RecurrentCore::Restore(const TensorMap& saved, const std::string& prefix) const {
+  return RecurrentState::Restore(saved, layout_, StateOptions(), prefix);
 }
 
 StatePtr RecurrentCore::Gather(const StatePtr& state, const std::vector<int64_t>& rows) const {

@@ -29,7 +29,9 @@ class RecurrentCore : public Core {
                       int64_t lookahead = 0, bool want_state = false, uint64_t noise = 0,
                       const Between& between = {}) const override;
   std::unique_ptr<Stepper> Begin(const StatePtr& state, int64_t steps, Between between = {}) const override;
-  StatePtr Restore(const TensorMap& saved) const override;
+  StatePtr Restore(const TensorMap& saved) const override { return Restore(saved, ""); }
+  /// The same, names behind `prefix`.
+  StatePtr Restore(const TensorMap& saved, const std::string& prefix) const;
   StatePtr Gather(const StatePtr& state, const std::vector<int64_t>& rows) const override;
   Flops CountFlops(int64_t block, double living) const override;
 

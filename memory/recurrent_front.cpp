@@ -1,13 +1,13 @@
 #include "memory/recurrent_front.h"
 
 #include <cmath>
-#include <stdexcept>
 #include <string>
 
 #include "memory/check.h"
 #include "memory/gru.h"
 #include "memory/linear.h"
 #include "memory/lstm.h"
+#include "memory/transformer_layer.h"
 
 namespace lethe::memory {
 
@@ -51,7 +51,7 @@ class FrontedStepper : public Stepper {
 
   Tensor Step(const Tensor& x, const uint8_t* episode_start, Trace* trace) override {
     const torch::NoGradGuard no_grad;
-    return body_->Step(x + torch::linear(front_->Step(x, episode_start), join_), episode_start, trace);
+    return body_->Step(x + Linear(front_->Step(x, episode_start), join_), episode_start, trace);
   }
   std::vector<std::vector<int32_t>> Living() const override { return body_->Living(); }
   std::vector<std::vector<double>> Spans() const override { return body_->Spans(); }
@@ -62,9 +62,16 @@ class FrontedStepper : public Stepper {
   const Tensor join_;
 };
 
+template <class Cell, class CellOptions>
+std::shared_ptr<Core> Behind(const CoreOptions& options, std::shared_ptr<Core> body) {
+  CellOptions cell;
+  cell.dim = options.dim, cell.block = options.block;
+  return std::make_shared<RecurrentFront>(std::make_shared<Cell>(cell), std::move(body));
+}
+
 }  // namespace
 
-RecurrentFront::RecurrentFront(std::shared_ptr<Core> front, std::shared_ptr<Core> body)
+RecurrentFront::RecurrentFront(std::shared_ptr<RecurrentCore> front, std::shared_ptr<Core> body)
     : front_(register_module("front", std::move(front))), body_(register_module("body", std::move(body))) {
   const double bound = 1 / std::sqrt(static_cast<double>(dim()));
   join_ = register_parameter("join", torch::empty({dim(), dim()}).uniform_(-bound, bound));
@@ -78,8 +85,8 @@ BlockOutput RecurrentFront::Forward(const Tensor& x, const Tensor& episode_start
                                     int64_t lookahead, bool want_state, uint64_t noise, const Between& between) const {
   const FrontedState& before = FrontedState::Of(state);
   const BlockOutput front = front_->Forward(x, episode_start, before.front(), lookahead, want_state, noise);
-  BlockOutput result = body_->Forward(x + torch::linear(front.y, join_), episode_start, before.body(), lookahead,
-                                      want_state, noise, between);
+  BlockOutput result =
+      body_->Forward(x + Linear(front.y, join_), episode_start, before.body(), lookahead, want_state, noise, between);
   if (want_state) result.state = std::make_shared<FrontedState>(front.state, result.state);
   return result;
 }
@@ -91,20 +98,10 @@ std::unique_ptr<Stepper> RecurrentFront::Begin(const StatePtr& state, int64_t st
 }
 
 StatePtr RecurrentFront::Restore(const TensorMap& saved) const {
-  TensorMap front, body;
-  for (const auto& [name, tensor] : saved) {
-    if (name.starts_with(kFront)) {
-      front[name.substr(kFront.size())] = tensor;
-    } else {
-      body[name] = tensor;
-    }
-  }
-  StatePtr behind = body_->Restore(body);
-  try {
-    return std::make_shared<FrontedState>(front_->Restore(front), std::move(behind));
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(std::string(error.what()) + ", behind `" + kFront + "`");
-  }
+  StatePtr body = body_->Restore(saved), front = front_->Restore(saved, kFront);
+  Check(front->rows() == body->rows(), "memory state: `", kFront, "clock` must be [", body->rows(), "], got [",
+        front->rows(), "]");
+  return std::make_shared<FrontedState>(std::move(front), std::move(body));
 }
 
 StatePtr RecurrentFront::Gather(const StatePtr& state, const std::vector<int64_t>& rows) const {
@@ -117,13 +114,11 @@ Flops RecurrentFront::CountFlops(int64_t block, double living) const {
   return {body.step + front.step + 2 * static_cast<double>(join_.numel()), body.bank + front.bank};
 }
 
-std::shared_ptr<Core> WithFront(const TransformerOptions& options, std::shared_ptr<Core> body) {
-  if (options.front == "none") return body;
-  const auto make = [&](auto cell) {
-    cell.dim = options.dim, cell.block = options.block;
-    return std::make_shared<RecurrentFront>(cell.Make(), std::move(body));
-  };
-  return options.front == "gru" ? make(GruOptions{}) : make(LstmOptions{});
+std::shared_ptr<Core> TransformerOptions::Make() const {
+  std::shared_ptr<Core> body = MakeBody();
+  if (front == "gru") return Behind<Gru, GruOptions>(*this, std::move(body));
+  if (front == "lstm") return Behind<Lstm, LstmOptions>(*this, std::move(body));
+  return body;
 }
 
 }  // namespace lethe::memory

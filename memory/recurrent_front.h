@@ -3,18 +3,19 @@
 #include <memory>
 
 #include "memory/core.h"
-#include "memory/transformer_layer.h"
+#include "memory/recurrent_core.h"
 
 namespace lethe::memory {
 
 /// A recurrent cell before another memory: y = body(x + W h), h the cell's output over x. A transformer's layers read
 /// each other once a step, so that what depends on all steps before, a count or a queue, needs a layer for every change
-/// of it; the cell takes one step after the other. The body then remembers what the cell made of each step.
+/// of it; the cell takes one step after the other. The body then remembers what the cell made of each step. What the
+/// cell carries is no step of the past: it is not among the living memories, has no span and is never charged.
 /// Parameters: front.* (struct RecurrentCore), join [H, H] = W, body.*. The saved state has the body's tensors under
 /// their names and the cell's under "front.".
 class RecurrentFront : public Core {
  public:
-  RecurrentFront(std::shared_ptr<Core> front, std::shared_ptr<Core> body);
+  RecurrentFront(std::shared_ptr<RecurrentCore> front, std::shared_ptr<Core> body);
 
   int64_t dim() const override { return body_->dim(); }
   StatePtr Start(int64_t rows) const override;
@@ -32,11 +33,9 @@ class RecurrentFront : public Core {
   Flops CountFlops(int64_t block, double living) const override;
 
  private:
-  const std::shared_ptr<Core> front_, body_;
+  const std::shared_ptr<RecurrentCore> front_;
+  const std::shared_ptr<Core> body_;
   torch::Tensor join_;  // [H, H]
 };
-
-/// The body, behind the front that the options name, if any.
-std::shared_ptr<Core> WithFront(const TransformerOptions& options, std::shared_ptr<Core> body);
 
 }  // namespace lethe::memory

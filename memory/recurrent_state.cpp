@@ -55,16 +55,16 @@ const RecurrentState& RecurrentState::Of(const StatePtr& state, const std::vecto
 }
 
 StatePtr RecurrentState::Restore(const TensorMap& saved, const std::vector<CarriedVector>& layout,
-                                 const torch::TensorOptions& options) {
-  const Tensor& clock = Find(saved, "clock");
-  Check(clock.dim() == 1 && clock.scalar_type() == torch::kLong, "memory state: `clock` must be [rows] of int64, got ",
-        clock.sizes(), " of ", clock.dtype());
+                                 const torch::TensorOptions& options, const std::string& prefix) {
+  const Tensor& clock = Find(saved, prefix + "clock");
+  Check(clock.dim() == 1 && clock.scalar_type() == torch::kLong, "memory state: `", prefix,
+        "clock` must be [rows] of int64, got ", clock.sizes(), " of ", clock.dtype());
   std::vector<Tensor> vectors;
   for (const CarriedVector& carried : layout) {
-    const Tensor& x = Find(saved, carried.name);
+    const Tensor& x = Find(saved, prefix + carried.name);
     Check(x.dim() == 2 && x.size(0) == clock.size(0) && x.size(1) == carried.width && x.is_floating_point(),
-          "memory state: `", carried.name, "` must be [", clock.size(0), ", ", carried.width, "] of floats, got ",
-          x.sizes(), " of ", x.dtype());
+          "memory state: `", prefix, carried.name, "` must be [", clock.size(0), ", ", carried.width,
+          "] of floats, got ", x.sizes(), " of ", x.dtype());
     vectors.push_back(x.to(options).clone());
   }
   return std::make_shared<RecurrentState>(layout, std::move(vectors), clock.cpu().contiguous().clone());

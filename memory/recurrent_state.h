@@ -37,9 +37,9 @@ class RecurrentState : public State {
   /// The state as one of this layout. Errors: std::invalid_argument if it is another memory's.
   static const RecurrentState& Of(const StatePtr& state, const std::vector<CarriedVector>& layout,
                                   const torch::TensorOptions& options);
-  /// The inverse of Save. Errors: std::invalid_argument naming the tensor that does not fit.
+  /// The inverse of Save, names behind `prefix`. Errors: std::invalid_argument naming the tensor that does not fit.
   static StatePtr Restore(const TensorMap& saved, const std::vector<CarriedVector>& layout,
-                          const torch::TensorOptions& options);
+                          const torch::TensorOptions& options, const std::string& prefix = "");
   /// Rows in the given order; -1: a row that remembers nothing. Errors: std::invalid_argument naming a row that does
   /// not exist.
   StatePtr Gather(const std::vector<int64_t>& rows) const;

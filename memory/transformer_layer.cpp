@@ -38,6 +38,7 @@ void TransformerOptions::Check() const {
   CheckOption(position == "learned" || position == "rotary", "position", position, "learned, rotary");
   CheckOption(position != "rotary" || HeadDim() % 2 == 0, "head_dim", HeadDim(),
               "an even number with position: rotary");
+  CheckOption(front == "none" || front == "gru" || front == "lstm", "front", front, "none, gru, lstm");
   CheckOption(dropout >= 0 && dropout < 1, "dropout", dropout, "0 to below 1");
   CheckOption(layer_drop >= 0 && layer_drop < 1, "layer_drop", layer_drop, "0 to below 1");
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct TransformerOptions : CoreOptions {
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;
+  /// What MakeBody makes, behind the front that the options name.
+  std::shared_ptr<Core> Make() const final;
+  /// Errors: as Check.
+  virtual std::shared_ptr<Core> MakeBody() const = 0;
   int64_t Gaps() const override { return layers - 1; }
   int64_t HeadDim() const { return head_dim > 0 ? head_dim : dim / heads; }
 };

@@ -1,7 +1,6 @@
 #include "memory/transformer_xl.h"
 
 #include "memory/check.h"
-#include "memory/recurrent_front.h"
 #include "memory/registry.h"
 
 namespace lethe::memory {
@@ -18,9 +17,7 @@ void TransformerXlOptions::Check() const {
   CheckOption(memory_length >= 1, "memory_length", memory_length, ">= 1");
 }
 
-std::shared_ptr<Core> TransformerXlOptions::Make() const {
-  return WithFront(*this, std::make_shared<TransformerXl>(*this));
-}
+std::shared_ptr<Core> TransformerXlOptions::MakeBody() const { return std::make_shared<TransformerXl>(*this); }
 
 TransformerXl::TransformerXl(const TransformerXlOptions& o)
     : BankedTransformer(std::make_shared<TransformerXlOptions>(o), o.memory_length) {}

@@ -10,7 +10,7 @@ struct TransformerXlOptions : TransformerOptions {
 
   void Visit(OptionVisitor& visit) override;
   void Check() const override;
-  std::shared_ptr<Core> Make() const override;
+  std::shared_ptr<Core> MakeBody() const override;
 };
 
 /// Transformer-XL: a window of fixed length over the past of the episode. Every step lives for exactly L ages, so a row

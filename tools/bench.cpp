@@ -54,8 +54,7 @@ Examples:
   lethe bench memory --core gru memory.dim=512)";
 
 const std::vector<Flag> kFlags = {
-    {"seconds", "S",
-     "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 parts; memory, view: 4"},
+    {"seconds", "S", "measured time of a row; train: 8, after 2 of warm-up; envs: 2.1, in 7 parts; memory, view: 4"},
     {"batch", "N", "envs: environments that a thread steps together, default 1024; memory: rows, default 8"},
     {"threads", "N", "envs: only so many threads, default: a row for 1, and one for every core; memory: default 1"},
     {"living", "N", "train, view: only this number of living memories per layer, 1..245 or 1..100000"},

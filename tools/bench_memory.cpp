@@ -119,6 +119,7 @@ agents::CoreChoice ReadCore(const CommandLine& line) {
     options.Read(document);
     core.options->Check();
   });
+  // Rows pin the spans of a core of their own making, which has no front.
   const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(core.options.get());
   if (transformer != nullptr && transformer->front != "none")
     throw UserError(fmt::format("memory.front: got {}, allowed with bench memory: none", transformer->front));

@@ -49,7 +49,9 @@ def read_point(run_dir):
         raise Unreadable(f"{run_dir}: its evaluation has no living memories (gru, lstm and none have none)")
     last = read_metrics(run_dir)[-1]
     score = number(evaluation["score"])
-    return Point(run_dir.resolve().name, setting(config, "env", "id"), setting(config, "memory", "core"),
+    front = setting(config, "memory", "front")  # what it carries is not among the living memories: another kind
+    core = setting(config, "memory", "core") + ("" if front in ("", "none") else f" behind {front}")
+    return Point(run_dir.resolve().name, setting(config, "env", "id"), core,
                  sum(living) / len(living), score, tuple(map(number, evaluation.get("score_ci") or (score, score))),
                  number(last.get("env_steps")), number(last.get("seconds")))
 

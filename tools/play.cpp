@@ -61,7 +61,7 @@ class RawTerminal {
 };
 
 /// Side of the square that a gridworld's observation begins with; 0: no gridworld.
-int64_t ViewOf(const envs::Spec& spec) { return std::llround(std::sqrt(static_cast<double>(spec.cells))); }
+int64_t ViewOf(const envs::Spec& spec) { return std::llround(std::floor(std::sqrt(static_cast<double>(spec.cells)))); }
 
 /// One person's game: the only row of a batch.
 class Game {

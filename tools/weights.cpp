@@ -29,9 +29,10 @@ std::vector<float> InitialWeights(const configs::SafetensorsFile& file, const ag
                                   const std::function<void(const std::string&)>& note) {
   const auto parts = agents::PartsToGrow(file, options);
   if (parts.empty()) return PolicyWeights(file, options);
+  auto weights = AsUserError([&] { return agents::GrownWeights(file, options); });
   note(fmt::format("{} has no {}: added so that the policy does what it did", file.path(),
                    fmt::join(parts, " and no ")));
-  return AsUserError([&] { return agents::GrownWeights(file, options); });
+  return weights;
 }
 
 }  // namespace lethe::tools

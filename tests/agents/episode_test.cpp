@@ -150,8 +150,10 @@ TEST_P(PlayedEpisodeMemories, AreThoseOfOneBlock) {
   const memory::AttentionConstants constants = core.Constants(evaluation);
   memory::BankedTransformer::LayerPasses passes;
   Tensor x = policy_->policy->encoder().Forward(block.observations);
-  if (const auto front = std::dynamic_pointer_cast<memory::Core>(*whole.children().begin()); &core != &whole)
-    x = x + torch::linear(front->Forward(x, block.starts, front->Start(1)).y, whole.named_parameters()["join"]);
+  if (const auto front = whole.named_children().find("front"); front != nullptr) {
+    const auto cell = std::dynamic_pointer_cast<memory::Core>(*front);
+    x = x + torch::linear(cell->Forward(x, block.starts, cell->Start(1)).y, whole.named_parameters()["join"]);
+  }
   core.ForwardTraced(x, block.starts, core.Start(1), 0, false, &passes);
   bool some_expired = false;
   for (int64_t step = 0; step <= episode->newest(); ++step) {

@@ -117,6 +117,16 @@ TEST_P(SequenceTrainerTest, RunsInBfloat16OrSaysWhyNot) {
   }
 }
 
+TEST(SequenceTrainer, TrainsBehindARecurrentFront) {
+  EXPECT_TRUE(SequenceTrainer(*MakeTinySequence({"memory.front=gru", "train.max_updates=3"}), {}).Train());
+  try {
+    const auto options = MakeTinySequence({"memory.front=lstm", "train.dtype=bfloat16", "train.max_updates=3"});
+    EXPECT_TRUE(SequenceTrainer(*options, {}).Train());
+  } catch (const std::invalid_argument& refusal) {
+    EXPECT_THAT(refusal.what(), HasSubstr("train.dtype = bfloat16 with memory.front = lstm"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Every, SequenceTrainerTest, ::testing::ValuesIn(memory::CoreNames()));
 
 // A core with spans, two updates of learning and eight of consolidation, every one logged.

@@ -106,17 +106,32 @@ TEST_P(EveryCoresForm, InputThatDoesNotFitIsRefused) {
 }
 
 TEST_P(EveryCoresForm, ASavedStateThatDoesNotFitIsRefused) {
-  const auto core = Small(36);
-  const TensorMap saved = LivedState(*core, 2, 37)->Save();
-  for (const auto& [name, tensor] : saved) {
-    TensorMap missing = saved, shaped = saved, typed = saved;
-    missing.erase(name), shaped[name] = torch::zeros({1, 2, 3, 4}, tensor.options()),
-                         typed[name] = tensor.to(torch::kBool);
-    const std::string quoted = "`" + name + "`";
-    for (const TensorMap& bad : {missing, shaped, typed}) {
-      const std::string error = ErrorText([&] { core->Restore(bad); });
-      EXPECT_TRUE(error.starts_with("memory state") && error.find(quoted) != std::string::npos) << error;
+  ForVariants(36, torch::kDouble, [](const Core& core, const CoreVariant&) {
+    const TensorMap saved = LivedState(core, 2, 37)->Save();
+    for (const auto& [name, tensor] : saved) {
+      TensorMap missing = saved, shaped = saved, typed = saved;
+      missing.erase(name), shaped[name] = torch::zeros({1, 2, 3, 4}, tensor.options()),
+                           typed[name] = tensor.to(torch::kBool);
+      const std::string quoted = "`" + name + "`";
+      for (const TensorMap& bad : {missing, shaped, typed}) {
+        const std::string error = ErrorText([&] { core.Restore(bad); });
+        EXPECT_TRUE(error.starts_with("memory state") && error.find(quoted) != std::string::npos) << error;
+      }
     }
+  });
+}
+
+/// An option that is taken and forgotten would pass every other test.
+TEST_P(EveryCoresForm, AFrontThatIsAskedForIsThere) {
+  for (const std::string front : {"gru", "lstm"}) {
+    const auto options = info().make_options();
+    const OptionValues values = {{"front", front}};
+    SetOptions set(values);
+    options->Visit(set);
+    if (set.set() == 0) continue;
+    const auto core = options->Make();
+    EXPECT_NE(&core->Body(), core.get()) << front;
+    EXPECT_TRUE(core->Start(1)->Save().contains("front.clock")) << front;
   }
 }
 

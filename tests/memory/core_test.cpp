@@ -122,29 +122,31 @@ TEST_P(EveryCore, RestoreIsTheInverseOfSave) {
 
 TEST_P(EveryCore, GatherPicksRowsAndEmptyOnes) {
   const torch::NoGradGuard no_grad;
-  const auto core = Small(13);
-  const StatePtr state = LivedState(*core, 3, 14);
-  const StatePtr turned = core->Gather(state, {2, 0, 1});
-  ExpectSameBits(core->Gather(turned, {1, 2, 0}), state);
-  ExpectSameBits(core->Gather(state, {-1, -1}), core->Start(2));
-  EXPECT_EQ(core->Gather(state, {})->rows(), 0);
-  const CoreBlock block = RandomBlock(*core, 3, 6, 0.1, 15);
-  const Tensor order = torch::tensor({2, 0, 1}, torch::kLong);
-  const Tensor want = core->Forward(block.x, block.starts, state).y.index_select(0, order);
-  ExpectClose(core->Forward(block.x.index_select(0, order), block.starts.index_select(0, order), turned).y, want, 1e-12,
-              "y");
+  ForVariants(13, torch::kDouble, [](const Core& core, const CoreVariant&) {
+    const StatePtr state = LivedState(core, 3, 14);
+    const StatePtr turned = core.Gather(state, {2, 0, 1});
+    ExpectSameBits(core.Gather(turned, {1, 2, 0}), state);
+    ExpectSameBits(core.Gather(state, {-1, -1}), core.Start(2));
+    EXPECT_EQ(core.Gather(state, {})->rows(), 0);
+    const CoreBlock block = RandomBlock(core, 3, 6, 0.1, 15);
+    const Tensor order = torch::tensor({2, 0, 1}, torch::kLong);
+    const Tensor want = core.Forward(block.x, block.starts, state).y.index_select(0, order);
+    ExpectClose(core.Forward(block.x.index_select(0, order), block.starts.index_select(0, order), turned).y, want,
+                1e-12, "y");
+  });
 }
 
 TEST_P(EveryCore, AStateIsNotChangedByWhoReadsIt) {
   const torch::NoGradGuard no_grad;
-  const auto core = Small(16);
-  const StatePtr state = LivedState(*core, 3, 17);
-  TensorMap before;
-  for (const auto& [name, tensor] : state->Save()) before[name] = tensor.clone();
-  const CoreBlock block = RandomBlock(*core, 3, 9, 0.2, 18);
-  core->Forward(block.x, block.starts, state, 2, true);
-  TakeCoreSteps(*core->Begin(state, 9), block);
-  for (const auto& [name, tensor] : state->Save()) EXPECT_TRUE(SameBits(tensor, before.at(name))) << name;
+  ForVariants(16, torch::kDouble, [](const Core& core, const CoreVariant&) {
+    const StatePtr state = LivedState(core, 3, 17);
+    TensorMap before;
+    for (const auto& [name, tensor] : state->Save()) before[name] = tensor.clone();
+    const CoreBlock block = RandomBlock(core, 3, 9, 0.2, 18);
+    core.Forward(block.x, block.starts, state, 2, true);
+    TakeCoreSteps(*core.Begin(state, 9), block);
+    for (const auto& [name, tensor] : state->Save()) EXPECT_TRUE(SameBits(tensor, before.at(name))) << name;
+  });
 }
 
 TEST_P(EveryCore, BlockBoundariesDoNotMatter) {
@@ -165,17 +167,18 @@ TEST_P(EveryCore, BlockBoundariesDoNotMatter) {
 
 TEST_P(EveryCore, StepsOfTheLookaheadAreSeenButNotRemembered) {
   const torch::NoGradGuard no_grad;
-  const auto core = Small(22);
-  const StatePtr state = LivedState(*core, 3, 23);
-  const CoreBlock block = RandomBlock(*core, 3, 9, 0.1, 24);
-  const BlockOutput all = core->Forward(block.x, block.starts, state, 2, true);
-  const BlockOutput fresh = core->Forward(block.x.slice(1, 0, 7), block.starts.slice(1, 0, 7), state, 0, true);
-  EXPECT_EQ(all.y.size(1), 9);
-  ExpectClose(all.y.slice(1, 0, 7), fresh.y, 1e-12, "y");
-  EXPECT_EQ(all.living.sum, fresh.living.sum);
-  EXPECT_EQ(all.living.steps, fresh.living.steps);
-  ExpectSameState(all.state, fresh.state, 1e-12);
-  EXPECT_EQ(core->Forward(block.x, block.starts, state).state, nullptr);
+  ForVariants(22, torch::kDouble, [](const Core& core, const CoreVariant&) {
+    const StatePtr state = LivedState(core, 3, 23);
+    const CoreBlock block = RandomBlock(core, 3, 9, 0.1, 24);
+    const BlockOutput all = core.Forward(block.x, block.starts, state, 2, true);
+    const BlockOutput fresh = core.Forward(block.x.slice(1, 0, 7), block.starts.slice(1, 0, 7), state, 0, true);
+    EXPECT_EQ(all.y.size(1), 9);
+    ExpectClose(all.y.slice(1, 0, 7), fresh.y, 1e-12, "y");
+    EXPECT_EQ(all.living.sum, fresh.living.sum);
+    EXPECT_EQ(all.living.steps, fresh.living.steps);
+    ExpectSameState(all.state, fresh.state, 1e-12);
+    EXPECT_EQ(core.Forward(block.x, block.starts, state).state, nullptr);
+  });
 }
 
 TEST_P(EveryCore, ALaterInputChangesNoEarlierOutput) {

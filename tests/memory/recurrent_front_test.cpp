@@ -7,8 +7,6 @@
 
 #include <string>
 
-#include "memory/adaptive_span.h"
-#include "memory/expire_span.h"
 #include "tests/memory/error_text.h"
 #include "tests/memory/every_core.h"
 
@@ -53,11 +51,16 @@ TEST_P(RecurrentFronts, SaveTheirVectorsBesideTheBodysTensors) {
   for (const auto& [name, tensor] : body) EXPECT_TRUE(all.contains(name)) << name;
   EXPECT_TRUE(all.contains("front.clock"));
   EXPECT_TRUE(all.contains("front.layer0.hidden"));
-  TensorMap missing = all;
-  missing.erase("front.layer0.hidden");
-  const std::string error = ErrorText([&] { core->Restore(missing); });
-  EXPECT_NE(error.find("layer0.hidden"), std::string::npos) << error;
-  EXPECT_NE(error.find("behind `front.`"), std::string::npos) << error;
+  TensorMap longer = all;
+  longer["front.clock"] = torch::zeros({3}, torch::kLong);
+  for (auto& [name, tensor] : longer)
+    if (name.starts_with("front.layer")) tensor = torch::zeros({3, 6}, torch::kDouble);
+  EXPECT_EQ(ErrorText([&] { core->Restore(longer); }), "memory state: `front.clock` must be [2], got [3]");
+}
+
+TEST_P(RecurrentFronts, MustBeACellThereIs) {
+  auto options = SmallCoreOptions(FindCore("expire_span"), {{"front", std::string("rnn")}});
+  EXPECT_EQ(ErrorText([&] { options->Make(); }), "memory option `front`: got rnn, allowed: none, gru, lstm");
 }
 
 TEST_P(RecurrentFronts, RefuseTheStateOfAMemoryWithoutOne) {
@@ -75,8 +78,13 @@ TEST_P(RecurrentFronts, LeaveSpansAndBoundsToTheBody) {
   const CoreBlock block = RandomBlock(*core, 2, 3, 0, 6);
   core->RestartSpans(0.3);
   const torch::NoGradGuard no_grad;
-  EXPECT_NEAR(core->Forward(block.x, block.starts, core->Start(2)).span_mean[0].item<double>(), 0.3 * 7, 1e-9);
-  core->StretchSpans(1.01), core->SharpenSpans(2);
+  const auto span = [&] { return core->Forward(block.x, block.starts, core->Start(2)).span_mean[0].item<double>(); };
+  EXPECT_NEAR(span(), 0.3 * 7, 1e-9);
+  core->StretchSpans(1.01);
+  const double stretched = span();
+  EXPECT_GT(stretched, 0.3 * 7);
+  core->SharpenSpans(2);
+  EXPECT_LT(span(), stretched);
   EXPECT_EQ(Fronted("adaptive_span", GetParam())->BoundedParameters().size(), 2U);  // a ratio per layer
 }
 

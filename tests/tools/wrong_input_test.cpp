@@ -57,6 +57,9 @@ const std::vector<WrongInput> kInputs = {
     {"ShortFlag", {"train", "TINY", "-q"}, "unknown flag `-q`"},
     {"NoConfig", {"train"}, "train needs a config file"},
     {"TwoConfigs", {"train", "TINY", "b.yaml"}, "unexpected `b.yaml`"},
+    {"BenchOfAFront",
+     {"bench", "memory", "memory.front=gru"},
+     "memory.front: got gru, allowed with bench memory: none"},
     {"OptionWithoutEqualsSign", {"train", "TINY", "memory.dim", "32"}, "options of a run are written key=value"},
     // option values on the command line
     {"UnknownKey", {"train", "TINY", "memory.span_limt=5"}, "did you mean `memory.span_limit`?"},
