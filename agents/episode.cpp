@@ -9,6 +9,7 @@
 #include "agents/actor.h"
 #include "agents/flat_parameters.h"
 #include "agents/policy_record.h"
+#include "envs/last_action.h"
 #include "envs/philox.h"
 
 namespace lethe::agents {
@@ -29,12 +30,15 @@ std::shared_ptr<const Policy> MakePolicy(const RunOptions& options, const std::v
   return policy;
 }
 
-/// The batch. Errors: std::invalid_argument for one that the policy cannot play, or of another size than 1.
+/// The batch, with what the policy sees of its own. Errors: std::invalid_argument for one that the policy cannot play,
+/// or of another size than 1.
 std::unique_ptr<envs::EnvBatch> RequireFit(std::unique_ptr<envs::EnvBatch> env, const FixedPolicy* policy) {
   if (env->size() != 1) throw std::invalid_argument(fmt::format("batch size is {}; allowed: 1", env->size()));
   if (policy == nullptr) return env;
-  const envs::Spec& spec = env->spec();
   const PolicyOptions& wants = policy->policy->options();
+  if (policy->options->policy.last_action && env->spec().tokens.size() + 1 == wants.vocabularies.size())
+    env = std::make_unique<envs::LastActionBatch>(std::move(env));
+  const envs::Spec& spec = env->spec();
   std::vector<int> vocabularies;
   for (const envs::TokenSpec& token : spec.tokens) vocabularies.push_back(token.vocabulary);
   if (vocabularies != wants.vocabularies || spec.num_actions != wants.num_actions)

@@ -60,7 +60,8 @@ enum class Chooser { kSample, kGreedy, kOracle, kRandom };
 /// Threads: belongs to one thread.
 class PlayedEpisode {
  public:
-  /// env: a batch of one whose episode has begun and stands at its first observation. policy: null for none. number:
+  /// env: a batch of one whose episode has begun and stands at its first observation; where the policy sees its last
+  /// action (policy.last_action) and the batch does not show it, that is added. policy: null for none. number:
   /// of the episode, for the random numbers of Choose. bytes: about so much is kept for MemoriesAt.
   /// Errors: std::invalid_argument for a batch of another size, or one that shows other tokens or knows other actions
   /// than the policy.

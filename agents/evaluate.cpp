@@ -147,6 +147,7 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
     tallies[static_cast<size_t>(k)] = Players(run, parameters, static_cast<uint64_t>(first), quotas).Play(options);
   });
   Evaluation result;
+  result.sees_last_action = run.policy.last_action;
   Tally all = std::move(tallies[0]);
   for (size_t k = 1; k < tallies.size(); ++k) {
     const Tally& t = tallies[k];
@@ -183,6 +184,7 @@ std::string ToJson(const Evaluation& e) {
   json["never_forgetting"] = e.never_forgetting;
   json["span_cue"] = e.span_cue;
   json["span_other"] = e.span_other;
+  json["sees_last_action"] = e.sees_last_action;
   json["steps_per_s"] = static_cast<double>(e.env_steps) / std::max(e.seconds, 1e-9);
   return json.dump();
 }

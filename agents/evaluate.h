@@ -32,6 +32,7 @@ struct Evaluation {
   std::vector<double> resident;              ///< stored memories of a row, bank and block
   double never_forgetting = 0;               ///< earlier steps of the episode
   std::vector<double> span_cue, span_other;  ///< span of steps whose observation shows the secret, and of the others
+  bool sees_last_action = false;             ///< policy.last_action: bounds without memory do not hold for it
   int64_t env_steps = 0;
   double seconds = 0;
 };

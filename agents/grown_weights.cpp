@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -75,6 +76,25 @@ void BeginAsIdentity(const Policy& policy, const std::string& mine, const std::s
   p["glance.tell"].zero_();
 }
 
+const std::string kTable = "encoder.table";
+
+/// True where the file's table has the rows of all tokens but the last, which is the last action.
+bool LacksLastAction(const configs::SafetensorsFile& file, const RunOptions& options) {
+  if (!options.policy.last_action || !file.Has("policy." + kTable)) return false;
+  const auto vocabularies = MakePolicyOptions(options).vocabularies;
+  const configs::TensorView& view = file.Find("policy." + kTable);
+  return view.dtype == configs::Dtype::kF32 &&
+         view.shape == std::vector<int64_t>{std::accumulate(vocabularies.begin(), vocabularies.end() - 1, int64_t{0}),
+                                            options.memory.options->dim};
+}
+
+/// The last rows are those of the last token.
+void PadTable(const configs::SafetensorsFile& file, const Tensor& table) {
+  const auto rows = ReadArray<float>(file, "policy." + kTable);
+  table.zero_();
+  table.narrow(0, 0, static_cast<int64_t>(rows.size()) / table.size(1)).flatten().copy_(torch::tensor(rows));
+}
+
 /// What the options have and the file has not.
 struct Growth {
   Growth(const configs::SafetensorsFile& file, const RunOptions& options)
@@ -84,8 +104,9 @@ struct Growth {
     const auto has_layer = [&](int64_t l) { return file.Has("policy." + LayerName(body, l) + "query"); };
     glance =
         options.policy.glance_heads > 0 && has_layer(last - 1) && !has_layer(last) && !file.Has("policy.glance.query");
+    last_action = LacksLastAction(file, options);
   }
-  bool front, glance = false;
+  bool front, glance = false, last_action = false;
 };
 
 }  // namespace
@@ -95,6 +116,7 @@ std::vector<std::string> PartsToGrow(const configs::SafetensorsFile& file, const
   std::vector<std::string> parts;
   if (growth.front) parts.emplace_back("recurrent front");
   if (growth.glance) parts.emplace_back("glance with a layer behind it");
+  if (growth.last_action) parts.emplace_back("last action");
   return parts;
 }
 
@@ -117,7 +139,7 @@ std::vector<float> GrownWeights(const configs::SafetensorsFile& file, const RunO
     const std::string& name = part.name;
     return (growth.front && (name.starts_with("memory.front.") || name == "memory.join")) ||
            (growth.glance && (name.starts_with(LayerName(body, last)) || name.starts_with("glance."))) ||
-           (pads && name == keys);
+           (pads && name == keys) || (growth.last_action && name == kTable);
   });
   for (ParameterLayout& part : known) part.name = name_in_file(part.name);
   const std::vector<float> loaded = LoadWeights(file, known);
@@ -126,6 +148,7 @@ std::vector<float> GrownWeights(const configs::SafetensorsFile& file, const RunO
     std::copy_n(loaded.begin() + part.offset, part.size, values.begin() + part.offset);
   parameters.Write(values);
   if (growth.front) p["memory.join"].zero_();
+  if (growth.last_action) PadTable(file, p[kTable]);
   if (pads) PadPositions(file, name_in_file(keys), p[keys]);
   if (growth.glance) BeginAsIdentity(policy, LayerName(body, last), LayerName(body, last - 1));
   return parameters.Read();

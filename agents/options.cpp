@@ -7,6 +7,7 @@
 
 #include "agents/read_options.h"
 #include "agents/rollout.h"
+#include "envs/last_action.h"
 
 namespace lethe::agents {
 
@@ -142,6 +143,9 @@ void RunOptions::Visit(Options& v) {
   v.Section(
       "policy",
       [this](Options& s) {
+        s("last_action", policy.last_action, Any{},
+          "the policy sees the action it took last; it could write notes in its actions then, so bounds without memory "
+          "do not hold");
         s("cell_heads", policy.cell_heads, Range{0, 64},
           "heads that look for a thing in view by kind and colour and act on its place; gridworlds only; 0: none");
         s("glance_heads", policy.glance_heads, Range{0, 64},
@@ -287,7 +291,9 @@ std::unique_ptr<envs::EnvBatch> MakeEnvs(const RunOptions& options, int64_t size
   batch.seed = static_cast<uint64_t>(options.seed);
   batch.purpose = purpose;
   batch.first_index = first_row;
-  return envs::Find(options.env.id).make_batch(*options.env.params, batch);
+  auto envs = envs::Find(options.env.id).make_batch(*options.env.params, batch);
+  if (!options.policy.last_action) return envs;
+  return std::make_unique<envs::LastActionBatch>(std::move(envs));
 }
 
 }  // namespace lethe::agents

@@ -30,6 +30,7 @@ struct RunOptions {
   } env;
 
   struct Policy {
+    bool last_action = false;  ///< whether observations end with the action that led to them
     int64_t cell_heads = 0;    ///< of the CellPointer; 0: there is none
     int64_t glance_heads = 0;  ///< of the CellGlance before the memory's last layer; 0: there is none
   } policy;

@@ -108,11 +108,13 @@ class Agent : public torch::CustomClassHolder {
 
   std::string env() const { return loaded_->options->env.id; }
   int64_t num_actions() const { return loaded_->policy->options().num_actions; }
-  /// Of every token of an observation: how many values it has.
+  /// Of every token that a step takes: how many values it has.
   std::vector<int64_t> vocabularies() const {
     const auto& sizes = loaded_->policy->options().vocabularies;
     return {sizes.begin(), sizes.end()};
   }
+  /// Whether the last of them is the action taken before, from 1 on, and 0 at an episode's start.
+  bool sees_last_action() const { return loaded_->options->policy.last_action; }
 
  private:
   std::shared_ptr<LoadedPolicy> loaded_;
@@ -132,7 +134,8 @@ TORCH_LIBRARY(lethe_agent, library) {
       .def("start", &Agent::Start)
       .def("env", &Agent::env)
       .def("num_actions", &Agent::num_actions)
-      .def("vocabularies", &Agent::vocabularies);
+      .def("vocabularies", &Agent::vocabularies)
+      .def("sees_last_action", &Agent::sees_last_action);
 }
 
 }  // namespace lethe::agents

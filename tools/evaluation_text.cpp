@@ -18,6 +18,7 @@ std::string LayerText(const agents::Evaluation& e, size_t layer) {
 std::string EvaluationText(const agents::Evaluation& e) {
   std::string text = fmt::format("score      {:.4f}   (95 % interval {:.4f} to {:.4f}, {} episodes never trained on)\n",
                                  e.score, e.score_low, e.score_high, e.episodes);
+  if (e.sees_last_action) text += "sees       its last action too: bounds without memory do not hold for it\n";
   if (!e.living.empty()) {
     text += fmt::format("memories   a step sees, of {:.1f} that a memory without forgetting would hold\n",
                         e.never_forgetting);

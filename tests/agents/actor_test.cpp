@@ -89,6 +89,7 @@ TEST_P(StaleStateWithCellsInView, ReplayGivesTheActorsOwnProbabilities) {
   options.push_back("policy.cell_heads=2");
   options.push_back("policy.glance_heads=3");
   options.push_back("memory.front=" + GetParam());
+  options.push_back("policy.last_action=true");
   Pair pair(MakeRun(options));
   WorkerPool pool(1);
   ShardedPolicy learner(*pair.learner, *pair.parameters, pool);

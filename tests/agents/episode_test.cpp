@@ -210,20 +210,21 @@ TEST_P(PlayedEpisodeMemories, AreTheSameBitsWheneverAsked) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Cores, PlayedEpisodeMemories,
-    testing::Values(
-        CoreCase{"fused", kExpireSpan},
-        CoreCase{"gates",
-                 {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24", "memory.ramp=4", "memory.gates=true"}},
-        CoreCase{"fronted",
-                 {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24", "memory.ramp=4", "memory.front=gru"}},
-        CoreCase{"transformer_xl",
-                 {"memory.core=transformer_xl", "memory.ffn=32", "memory.heads=2", "memory.memory_length=13"}},
-        CoreCase{"adaptive_span",
-                 {"memory.core=adaptive_span", "memory.ffn=32", "memory.heads=2", "memory.span_limit=20",
-                  "memory.ramp=6", "memory.initial_ratio=1"}}),
-    [](const auto& core) { return std::string(core.param.name); });
+INSTANTIATE_TEST_SUITE_P(Cores, PlayedEpisodeMemories,
+                         testing::Values(CoreCase{"fused", kExpireSpan},
+                                         CoreCase{"gates",
+                                                  {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24",
+                                                   "memory.ramp=4", "memory.gates=true"}},
+                                         CoreCase{"fronted",
+                                                  {"memory.ffn=32", "memory.heads=2", "memory.span_limit=24",
+                                                   "memory.ramp=4", "memory.front=gru", "policy.last_action=true"}},
+                                         CoreCase{"transformer_xl",
+                                                  {"memory.core=transformer_xl", "memory.ffn=32", "memory.heads=2",
+                                                   "memory.memory_length=13"}},
+                                         CoreCase{"adaptive_span",
+                                                  {"memory.core=adaptive_span", "memory.ffn=32", "memory.heads=2",
+                                                   "memory.span_limit=20", "memory.ramp=6", "memory.initial_ratio=1"}}),
+                         [](const auto& core) { return std::string(core.param.name); });
 
 /// Compressed memories stand at the first of their steps.
 TEST(PlayedEpisode, CompressedMemoriesComeBeforeTheStepsThatAreWhole) {

@@ -80,8 +80,9 @@ TEST(Evaluate, StopsWhenAsked) {
 
 TEST(Evaluate, JsonHasTheDocumentedKeys) {
   const auto json = nlohmann::json::parse(ToJson(Agent().Play(10, 4, 1)));
-  for (const char* key : {"episodes", "score", "score_ci", "living_memories", "living_memories_max",
-                          "resident_memories", "never_forgetting", "span_cue", "span_other", "steps_per_s"})
+  for (const char* key :
+       {"episodes", "score", "score_ci", "living_memories", "living_memories_max", "resident_memories",
+        "never_forgetting", "span_cue", "span_other", "sees_last_action", "steps_per_s"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_EQ(json["episodes"], 10);
   EXPECT_EQ(json["score_ci"].size(), 2u);

@@ -45,9 +45,11 @@ void ExpectTheSame(const Policy& small, const Policy& grown) {
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> tokens;
   for (const int vocabulary : grown.options().vocabularies) tokens.push_back(torch::randint(vocabulary, {9, 4}));
-  const Tensor observations = torch::stack(tokens, 2).to(torch::kByte).contiguous();
+  const Tensor observations = torch::stack(tokens, 2).to(torch::kByte).contiguous(),
+               known =
+                   observations.narrow(2, 0, static_cast<int64_t>(small.options().vocabularies.size())).contiguous();
   const Tensor starts = (torch::rand({4, 9}) < 0.1).to(torch::kByte);
-  const Tensor want = small.Forward(observations, starts, small.core().Start(4)).head,
+  const Tensor want = small.Forward(known, starts, small.core().Start(4)).head,
                got = grown.Forward(observations, starts, grown.core().Start(4)).head;
   EXPECT_LT((got - want).abs().max().item<double>(), 1e-3 * want.abs().max().item<double>());
 }
@@ -106,6 +108,17 @@ TEST(GrownPolicyWithAFront, GrowsAGlanceLater) {
   FlatParameters parameters(grown);
   parameters.Write(GrownWeights(file, *larger));
   ExpectTheSame(fronted, grown);
+}
+
+/// Whatever was done last: nothing of it is heard.
+TEST(GrownPolicyWithItsLastAction, DoesWhatTheOneWithoutDid) {
+  const Small small;
+  const auto run = MakeTinyRun({"policy.cell_heads=2", "policy.last_action=true"});
+  EXPECT_EQ(PartsToGrow(small.file(), *run), std::vector<std::string>{"last action"});
+  Policy grown(MakePolicyOptions(*run));
+  FlatParameters parameters(grown);
+  parameters.Write(GrownWeights(small.file(), *run));
+  ExpectTheSame(small.policy, grown);
 }
 
 TEST(GrowingWeights, AreAskedForByAGlanceAndALayerMore) {

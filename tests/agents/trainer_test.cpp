@@ -113,8 +113,8 @@ TEST_P(DeterminismWithinPhases, ResumeIsExact) {
 INSTANTIATE_TEST_SUITE_P(Phases, DeterminismWithinPhases,
                          testing::Values(Phase::kClone, Phase::kLearn, Phase::kConsolidate));
 
-TEST(DeterminismTrainer, ResumeWithARecurrentFrontIsExact) {
-  ExpectResumeIsExact(*MakeTinyRun(AllPhases({"memory.front=gru"})),
+TEST(DeterminismTrainer, ResumeWithARecurrentFrontAndTheLastActionIsExact) {
+  ExpectResumeIsExact(*MakeTinyRun(AllPhases({"memory.front=lstm", "policy.last_action=true"})),
                       [](const TrainerState& s) { return s.phase == Phase::kConsolidate && s.phase_steps >= 1000; });
 }
 

@@ -118,6 +118,25 @@ def test_a_memory_without_spans(beginner):
     assert state.spans.numel() == 0 and torch.isfinite(state.logits).all()
 
 
+def test_an_agent_may_see_its_last_action(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "seeing"
+    agent = lethe.load(train(folder, "memory.core=none", "phases=learn", "train.max_steps=2000",
+                             "policy.last_action=true"))
+    env = lethe.make_vec(agent.env_id, num_envs=3)
+    assert agent.sees_last_action and len(agent.vocabularies) == env.reset()[0].shape[1]
+    observations = np.ones((3, len(agent.vocabularies)), np.uint8)
+    state = agent.initial_state(3)
+    agent.act(observations, state)
+    first = state.logits
+    _, state = agent.act(observations, state)
+    assert (state.logits != first).any(1).all(), "without a memory, only the last action tells the two steps apart"
+    copy = state.clone()
+    agent.act(observations, state, np.ones(3, np.uint8))
+    assert torch.equal(state.logits, first), "a new episode has none"
+    agent.act(observations, copy)
+    assert (copy.logits != first).any(1).all()
+
+
 def test_the_snippet_of_the_manual(run, capsys):
     text = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
     snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -34,8 +34,8 @@ std::vector<std::string> Keys(const Json& object) {
 }
 
 const std::vector<std::string> kEvaluationKeys = {
-    "episodes",         "score",    "score_ci",   "living_memories", "living_memories_max", "resident_memories",
-    "never_forgetting", "span_cue", "span_other", "steps_per_s"};
+    "episodes",         "score",    "score_ci",   "living_memories",  "living_memories_max", "resident_memories",
+    "never_forgetting", "span_cue", "span_other", "sees_last_action", "steps_per_s"};
 
 /// One finished run, shared by the tests that only look at it.
 class FinishedRun : public testing::Test {

@@ -52,8 +52,9 @@ class State:
     Before the first step spans and living are empty.
     """
 
-    def __init__(self, native, logits=None, values=None):
+    def __init__(self, native, logits=None, values=None, last_action=None):
         self._native = native
+        self._last_action = torch.zeros(native.rows(), dtype=torch.uint8) if last_action is None else last_action
         self.logits = logits
         """Of the latest step, float32 [n, actions]; None before it."""
         self.values = values
@@ -73,7 +74,7 @@ class State:
         return self._native.living()
 
     def clone(self) -> "State":
-        return State(self._native.clone(), self.logits, self.values)
+        return State(self._native.clone(), self.logits, self.values, self._last_action)
 
 
 class Agent:
@@ -84,7 +85,10 @@ class Agent:
         self.env_id: str = native.env()
         """The environment it was trained on."""
         self.num_actions: int = native.num_actions()
-        self.vocabularies: tuple[int, ...] = tuple(native.vocabularies())
+        self.sees_last_action: bool = native.sees_last_action()
+        """Whether it was trained with policy.last_action; states keep that action, observations do not hold it."""
+        vocabularies = native.vocabularies()
+        self.vocabularies: tuple[int, ...] = tuple(vocabularies[:-1] if self.sees_last_action else vocabularies)
         """Of every token of an observation: how many values it has."""
 
     def initial_state(self, n: int) -> State:
@@ -99,19 +103,25 @@ class Agent:
 
         episode_start [n] marks rows whose observation is the first of its episode: they forget all before it.
         VectorEnv.episode_start is that. Actions are drawn from the policy with `generator`, or with greedy=True the
-        likeliest. ValueError for shapes, types and tokens that do not fit.
+        likeliest; an agent that sees its last action takes them for those that are taken. ValueError for shapes, types
+        and tokens that do not fit.
         """
         seen = self._observations(observations, len(state))
         start = torch.zeros(len(state), dtype=torch.uint8) if episode_start is None else torch.as_tensor(episode_start)
         if start.shape != (len(state),):
             raise ValueError(f"act: episode_start has shape {tuple(start.shape)}; allowed: ({len(state)},)")
-        head = state._native.step(seen, start.to("cpu", torch.uint8).contiguous())
+        start = start.to("cpu", torch.uint8).contiguous()
+        if self.sees_last_action:
+            seen = torch.cat([seen, (state._last_action * (start == 0)).unsqueeze(1)], 1)
+        head = state._native.step(seen, start)
         state.logits, state.values = head[:, :-1], head[:, -1]
         if greedy:
             actions = state.logits.argmax(1)
         else:
             actions = torch.multinomial(state.logits.softmax(1), 1, generator=generator).squeeze(1)
-        return actions.to(torch.uint8).numpy(), state
+        actions = actions.to(torch.uint8)
+        state._last_action = actions + 1
+        return actions.numpy(), state
 
     def _observations(self, observations, rows: int) -> torch.Tensor:
         seen = torch.as_tensor(observations)
