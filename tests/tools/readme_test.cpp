@@ -109,19 +109,28 @@ void Furnish(const tests::TemporaryFolder& folder) {
 
 void NoKeys() { ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO); }
 
-TEST(Readme, EveryCommandOfThePagesRuns) {
-  for (const std::string page : {"README.md", "docs/viewer.md", "docs/results/memory.md", "docs/results/agents.md"}) {
-    const tests::TemporaryFolder folder;
-    Furnish(folder);
-    for (const Words& shown : CommandsIn(page)) {
-      if (shown[0] == "test") continue;  // the launcher's
-      const Words words = Short(shown);
-      const auto ended = tests::RunLethe(folder.path(), words, NoKeys);
-      EXPECT_EQ(ended.exit_code, 0) << page << ": ./lethe " << fmt::format("{}", fmt::join(words, " ")) << "\n"
-                                    << ended.err;
-    }
+class ReadmePages : public testing::TestWithParam<std::string> {};
+
+TEST_P(ReadmePages, EveryCommandRuns) {
+  const tests::TemporaryFolder folder;
+  Furnish(folder);
+  for (const Words& shown : CommandsIn(GetParam())) {
+    if (shown[0] == "test") continue;  // the launcher's
+    const Words words = Short(shown);
+    const auto ended = tests::RunLethe(folder.path(), words, NoKeys);
+    EXPECT_EQ(ended.exit_code, 0) << "./lethe " << fmt::format("{}", fmt::join(words, " ")) << "\n" << ended.err;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Pages, ReadmePages,
+                         testing::Values("README.md", "docs/viewer.md", "docs/results/memory.md",
+                                         "docs/results/agents.md"),
+                         [](const auto& page) {
+                           std::string name = page.param;
+                           std::replace_if(
+                               name.begin(), name.end(), [](char c) { return c == '/' || c == '.'; }, '_');
+                           return name;
+                         });
 
 TEST(Readme, StartsWithTheTwoCommands) {
   const auto commands = CommandsIn("README.md");
