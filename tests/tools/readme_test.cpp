@@ -114,7 +114,9 @@ class ReadmePages : public testing::TestWithParam<std::string> {};
 TEST_P(ReadmePages, EveryCommandRuns) {
   const tests::TemporaryFolder folder;
   Furnish(folder);
-  for (const Words& shown : CommandsIn(GetParam())) {
+  const auto commands = CommandsIn(GetParam());
+  ASSERT_FALSE(commands.empty()) << "no such page, or none in it";
+  for (const Words& shown : commands) {
     if (shown[0] == "test") continue;  // the launcher's
     const Words words = Short(shown);
     const auto ended = tests::RunLethe(folder.path(), words, NoKeys);
