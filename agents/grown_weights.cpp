@@ -10,6 +10,7 @@
 #include "agents/checkpoint_tensors.h"
 #include "agents/flat_parameters.h"
 #include "agents/policy.h"
+#include "memory/recurrent_front.h"
 #include "memory/transformer_layer.h"
 
 namespace lethe::agents {
@@ -18,14 +19,7 @@ namespace {
 
 using torch::Tensor;
 
-const memory::TransformerOptions* TransformerOf(const RunOptions& options) {
-  return dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
-}
-
-bool HasFront(const RunOptions& options) {
-  const auto* transformer = TransformerOf(options);
-  return transformer != nullptr && transformer->front != "none";
-}
+bool HasFront(const RunOptions& options) { return memory::FrontOf(*options.memory.options) != "none"; }
 
 /// Of the layers' names, which a recurrent front moves to its body.
 std::string BodyName(const RunOptions& options) { return HasFront(options) ? "memory.body." : "memory."; }
@@ -33,7 +27,7 @@ std::string BodyName(const RunOptions& options) { return HasFront(options) ? "me
 std::string LayerName(const std::string& body, int64_t layer) { return fmt::format("{}layers.{}.", body, layer); }
 
 void CheckGlance(const RunOptions& options) {
-  const auto* transformer = TransformerOf(options);
+  const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
   if (transformer == nullptr || transformer->pre_norm || transformer->gates)
     throw std::invalid_argument(
         "weights of fewer layers: another one can only begin as the identity with memory.pre_norm and memory.gates "

@@ -9,7 +9,7 @@
 
 #include "agents/evaluate.h"
 #include "envs/sequence/scorer.h"
-#include "memory/transformer_layer.h"
+#include "memory/recurrent_front.h"
 
 namespace lethe::agents {
 
@@ -28,11 +28,11 @@ std::shared_ptr<SequenceModel> MakeSequenceModel(const SequenceOptions& options,
     try {
       model->RunCoreIn(torch::kBFloat16);
     } catch (const std::invalid_argument& error) {
-      const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(options.memory.options.get());
-      const bool has_front = transformer != nullptr && transformer->front != "none";
+      const std::string front = memory::FrontOf(*options.memory.options);
+      const bool has_front = front != "none";
       throw std::invalid_argument(fmt::format("train.dtype = bfloat16 with {} = {}: {}; allowed: float32",
                                               has_front ? "memory.front" : "memory.core",
-                                              has_front ? transformer->front : options.memory.name, error.what()));
+                                              has_front ? front : options.memory.name, error.what()));
     }
   }
   return model;

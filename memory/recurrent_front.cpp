@@ -114,6 +114,11 @@ Flops RecurrentFront::CountFlops(int64_t block, double living) const {
   return {body.step + front.step + 2 * static_cast<double>(join_.numel()), body.bank + front.bank};
 }
 
+std::string FrontOf(const CoreOptions& options) {
+  const auto* transformer = dynamic_cast<const TransformerOptions*>(&options);
+  return transformer != nullptr ? transformer->front : "none";
+}
+
 std::shared_ptr<Core> TransformerOptions::Make() const {
   std::shared_ptr<Core> body = MakeBody();
   if (front == "gru") return Behind<Gru, GruOptions>(*this, std::move(body));

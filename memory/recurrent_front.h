@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "memory/core.h"
+#include "memory/core_options.h"
 #include "memory/recurrent_core.h"
 
 namespace lethe::memory {
@@ -37,5 +39,8 @@ class RecurrentFront : public Core {
   const std::shared_ptr<Core> body_;
   torch::Tensor join_;  // [H, H]
 };
+
+/// The cell that these options put before their memory; "none" too where they have no such option.
+std::string FrontOf(const CoreOptions& options);
 
 }  // namespace lethe::memory

@@ -15,6 +15,7 @@
 #include "configs/document.h"
 #include "configs/nearest.h"
 #include "memory/expire_span.h"
+#include "memory/recurrent_front.h"
 #include "tools/bench_step.h"
 #include "tools/character_model.h"
 #include "tools/cpu_time.h"
@@ -120,9 +121,8 @@ agents::CoreChoice ReadCore(const CommandLine& line) {
     core.options->Check();
   });
   // Rows pin the spans of a core of their own making, which has no front.
-  const auto* transformer = dynamic_cast<const memory::TransformerOptions*>(core.options.get());
-  if (transformer != nullptr && transformer->front != "none")
-    throw UserError(fmt::format("memory.front: got {}, allowed with bench memory: none", transformer->front));
+  if (const std::string front = memory::FrontOf(*core.options); front != "none")
+    throw UserError(fmt::format("memory.front: got {}, allowed with bench memory: none", front));
   return core;
 }
 
