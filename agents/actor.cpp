@@ -96,6 +96,8 @@ void Actor::Advise(uint8_t* actions) {
 void Actor::Act(int64_t slot, Rollout& r, PolicyStepper* stepper) {
   uint8_t* actions = &r.actions[static_cast<size_t>(slot * r.rows)];
   if (!r.advice.empty()) Advise(&r.advice[static_cast<size_t>(slot * r.rows)]);
+  if (!r.explanation.empty())
+    envs_->Explain(&r.explanation[static_cast<size_t>(slot * r.rows) * envs_->spec().explanation.size()]);
   if (stepper == nullptr) {
     std::copy_n(&r.advice[static_cast<size_t>(slot * r.rows)], r.rows, actions);
     ++now_.steps;
@@ -145,6 +147,7 @@ Rollout Actor::Run(const ParamVersion& params) {
   r.terminated.resize(slots * rows);
   r.truncated.resize(slots * rows);
   r.advice.resize(options_.acting == Acting::kPolicy ? 0 : slots * rows);
+  r.explanation.resize(options_.asks_why ? r.advice.size() * envs_->spec().explanation.size() : 0);
   r.head.resize(OracleActs() ? 0 : slots * rows * width);
 
   if (now_.memory == nullptr) StartEpisodes(params);

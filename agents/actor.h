@@ -34,6 +34,7 @@ struct ActorOptions {
   int64_t unroll = 32;
   Acting acting = Acting::kPolicy;
   bool asks_scout = false;  ///< who acts as oracle or advises is the environment's scout
+  bool asks_why = false;    ///< and tells what it is after
 };
 
 /// One batch of environments, a policy of its own, and where they stand. Belongs to one thread.

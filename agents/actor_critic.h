@@ -14,8 +14,9 @@ namespace lethe::agents {
 struct UpdateReport {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0;  ///< kl: per finished episode, averaged
   double kl_now = 0;                                            ///< the same since an episode finished last
-  double agreement = 1;  ///< share of steps whose likeliest action is the oracle's; cloning only
-  double grad_norm = 0;  ///< before clipping; not finite: the update was not applied
+  double agreement = 1;         ///< share of steps whose likeliest action is the oracle's; cloning only
+  double explanation_loss = 0;  ///< nats by which what the scout is after is missed; with clone.explain_weight only
+  double grad_norm = 0;         ///< before clipping; not finite: the update was not applied
   double learning_rate = 0;
   double span_weight = 0;           ///< alpha
   double ratio_mean = 1;            ///< importance ratio; 1 on-policy

@@ -22,6 +22,7 @@ UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOp
   auto shards =
       policy.Forward(rollouts, oracle_acted ? StatesBefore(rollouts, memories) : ActingStates(rollouts), oracle_acted);
   if (oracle_acted) KeepStates(shards, memories);
+  const auto& vocabularies = policy.policy().options().explanation;
   int64_t steps = 0, agreeing = 0;
   for (const Rollout& rollout : rollouts) steps += rollout.env_steps;
   const double scale = 1 / static_cast<double>(std::max<int64_t>(steps, 1));
@@ -40,6 +41,9 @@ UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOp
             {.action = action, .advantage = 1, .target = credit.targets[static_cast<size_t>(row * r.unroll + t)]},
             {.value = options.value_weight, .entropy = 0}, scale, shard.GradHead(row, t), sums);
         agreeing += Agrees(shard.Head(row, t), action);
+        if (!r.explanation.empty())
+          ExplanationStep(shard.Explanation(row, t), vocabularies, shard.Said(row, t), options.explain_weight * scale,
+                          shard.GradExplanation(row, t), sums);
       }
     }
   }

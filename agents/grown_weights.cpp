@@ -82,6 +82,15 @@ bool LacksLastAction(const configs::SafetensorsFile& file, const RunOptions& opt
                                             options.memory.options->dim};
 }
 
+/// True as well where it has one for other tokens.
+bool LacksExplainer(const configs::SafetensorsFile& file, const RunOptions& options) {
+  const auto vocabularies = MakePolicyOptions(options).explanation;
+  const std::string name = "policy.explainer.bias";
+  return !vocabularies.empty() &&
+         (!file.Has(name) ||
+          file.Find(name).shape != std::vector<int64_t>{std::accumulate(vocabularies.begin(), vocabularies.end(), 0)});
+}
+
 /// The last rows are those of the last token.
 void PadTable(const configs::SafetensorsFile& file, const Tensor& table) {
   const auto rows = ReadArray<float>(file, "policy." + kTable);
@@ -99,8 +108,9 @@ struct Growth {
     glance =
         options.policy.glance_heads > 0 && has_layer(last - 1) && !has_layer(last) && !file.Has("policy.glance.query");
     last_action = LacksLastAction(file, options);
+    explainer = LacksExplainer(file, options);
   }
-  bool front, glance = false, last_action = false;
+  bool front, glance = false, last_action = false, explainer = false;
 };
 
 }  // namespace
@@ -111,6 +121,7 @@ std::vector<std::string> PartsToGrow(const configs::SafetensorsFile& file, const
   if (growth.front) parts.emplace_back("recurrent front");
   if (growth.glance) parts.emplace_back("glance with a layer behind it");
   if (growth.last_action) parts.emplace_back("last action");
+  if (growth.explainer) parts.emplace_back("explainer of these tokens");
   return parts;
 }
 
@@ -133,7 +144,8 @@ std::vector<float> GrownWeights(const configs::SafetensorsFile& file, const RunO
     const std::string& name = part.name;
     return (growth.front && (name.starts_with("memory.front.") || name == "memory.join")) ||
            (growth.glance && (name.starts_with(LayerName(body, last)) || name.starts_with("glance."))) ||
-           (pads && name == keys) || (growth.last_action && name == kTable);
+           (pads && name == keys) || (growth.last_action && name == kTable) ||
+           (growth.explainer && name.starts_with("explainer."));
   });
   for (ParameterLayout& part : known) part.name = name_in_file(part.name);
   const std::vector<float> loaded = LoadWeights(file, known);

@@ -98,4 +98,18 @@ void DistillStep(std::span<const float> teacher, std::span<const float> student,
   ++sums.steps;
 }
 
+void ExplanationStep(std::span<const float> logits, std::span<const int> vocabularies, std::span<const uint8_t> tokens,
+                     double scale, std::span<float> grad, LossSums& sums) {
+  Row row;
+  size_t first = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const auto size = static_cast<size_t>(vocabularies[i]);
+    LogSoftmax(logits.subspan(first, size), row.log_p, row.p);
+    sums.explanation -= row.log_p[tokens[i]];
+    for (size_t k = 0; k < size; ++k)
+      grad[first + k] = static_cast<float>(scale * (row.p[k] - (k == tokens[i] ? 1 : 0)));
+    first += size;
+  }
+}
+
 }  // namespace lethe::agents

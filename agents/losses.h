@@ -16,7 +16,7 @@ double KlDivergence(std::span<const float> teacher, std::span<const float> stude
 
 /// Sums over steps of the terms of a loss, for reports.
 struct LossSums {
-  double policy = 0, value = 0, entropy = 0, kl = 0;
+  double policy = 0, value = 0, entropy = 0, kl = 0, explanation = 0;
   int64_t steps = 0;
 };
 
@@ -43,5 +43,10 @@ void ActorCriticStep(std::span<const float> head, const StepCredit& credit, cons
 /// The same for consolidation: KL(teacher || student) * scale + value_weight (V - V_teacher)^2 * scale_value.
 void DistillStep(std::span<const float> teacher, std::span<const float> student, double value_weight, double scale,
                  double scale_value, std::span<float> grad, LossSums& sums);
+
+/// Adds the cross-entropy of an explanation's tokens, the sum over them, and writes its gradient * scale. logits: of
+/// every token as many as its vocabulary, at most 256, one token after the other.
+void ExplanationStep(std::span<const float> logits, std::span<const int> vocabularies, std::span<const uint8_t> tokens,
+                     double scale, std::span<float> grad, LossSums& sums);
 
 }  // namespace lethe::agents

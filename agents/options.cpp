@@ -66,6 +66,9 @@ void VisitClone(RunOptions::Clone& c, Options& v) {
     "who acts; oracle: the teacher; policy: it learns what the teacher would do in the states that it gets into itself "
     "(DAgger)");
   v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
+  v("explain_weight", c.loss.explain_weight, Range{0, 1e6},
+    "of the nats by which the policy misses what the scout is after, summed over the tokens that tell it: 0.2 to 1 was "
+    "tried; 0: it is not asked");
   v.Section(
       "optimizer", [&c](Options& inner) { VisitOptimizer(c.optimizer, inner); }, "optimiser while cloning");
 }
@@ -233,6 +236,14 @@ void RunOptions::Resolve() {
   const auto& spec = envs->spec();
   Require(clone.teacher == "oracle" || envs->HasScout(),
           fmt::format("clone.teacher: got {}, allowed: oracle, since {} has no scout", clone.teacher, env.id));
+  const bool explains = clone.loss.explain_weight > 0;
+  Require(
+      !explains || clone.teacher == "scout",
+      fmt::format("clone.explain_weight: got {}, allowed: 0, but for clone.teacher = scout, which can explain itself",
+                  clone.loss.explain_weight));
+  Require(!explains || !spec.explanation.empty(),
+          fmt::format("clone.explain_weight: got {}, allowed: 0, since the scout of {} explains nothing",
+                      clone.loss.explain_weight, env.id));
   const double waiting = static_cast<double>((train.max_policy_lag + 1) * train.actors);
   Require(policy.cell_heads == 0 || spec.cells > 0,
           fmt::format("policy.cell_heads: got {}, allowed: 0, since {} shows no cells", policy.cell_heads, env.id));
@@ -244,7 +255,7 @@ void RunOptions::Resolve() {
   const auto gigabytes = [&](int64_t unroll) {
     return 1e-9 * waiting *
            RolloutBytes(train.num_envs / train.actors, unroll, static_cast<int64_t>(spec.tokens.size()),
-                        spec.num_actions);
+                        spec.num_actions, explains ? static_cast<int64_t>(spec.explanation.size()) : 0);
   };
   Require(
       gigabytes(train.unroll_length) <= train.queue_gigabytes,
@@ -280,6 +291,8 @@ PolicyOptions MakePolicyOptions(const RunOptions& options) {
   policy.memory = options.memory.options;
   policy.cell_heads = options.policy.cell_heads;
   policy.glance_heads = options.policy.glance_heads;
+  if (options.clone.loss.explain_weight > 0)
+    for (const envs::TokenSpec& token : spec.explanation) policy.explanation.push_back(token.vocabulary);
   if (spec.cells > 0) policy.cells = {spec.cells, spec.tokens[0].vocabulary, spec.tokens[1].vocabulary};
   return policy;
 }

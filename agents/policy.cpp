@@ -1,6 +1,7 @@
 #include "agents/policy.h"
 
 #include <cmath>
+#include <stdexcept>
 
 namespace lethe::agents {
 
@@ -15,6 +16,8 @@ Policy::Policy(const PolicyOptions& options) : options_(options) {
         "pointer", std::make_shared<CellPointer>(options.cells, options.cell_heads, dim, options.num_actions + 1));
   if (options.glance_heads > 0)
     glance_ = register_module("glance", std::make_shared<CellGlance>(options.cells, options.glance_heads, dim));
+  if (!options.explanation.empty())
+    explainer_ = register_module("explainer", std::make_shared<Explainer>(options.explanation, dim));
   // Small logits at the start: a nearly uniform policy explores.
   Tensor head = torch::randn({options.num_actions + 1, dim}) / std::sqrt(static_cast<double>(dim));
   head.slice(0, 0, options.num_actions).mul_(0.01);
@@ -25,6 +28,11 @@ Policy::Policy(const PolicyOptions& options) : options_(options) {
 Tensor Policy::Head(const Tensor& y, const Tensor& observations) const {
   const Tensor head = memory::Linear(y, head_, head_bias_);
   return pointer_ ? head + pointer_->Forward(y, observations) : head;
+}
+
+Tensor Policy::Explain(const Tensor& y) const {
+  if (!explainer_) throw std::logic_error("this policy has no explainer");
+  return explainer_->Forward(y);
 }
 
 memory::Between Policy::Between(const std::shared_ptr<const Tensor>& observations) const {

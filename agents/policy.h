@@ -5,6 +5,7 @@
 
 #include "agents/cell_pointer.h"
 #include "agents/encoder.h"
+#include "agents/explainer.h"
 #include "memory/core.h"
 #include "memory/core_options.h"
 #include "memory/linear.h"
@@ -16,9 +17,10 @@ namespace lethe::agents {
 struct PolicyOptions {
   std::vector<int> vocabularies;  ///< of the observation's tokens
   int num_actions = 0;
-  CellLayout cells;          ///< where the observation shows a grid
-  int64_t cell_heads = 0;    ///< of the CellPointer; 0: there is none
-  int64_t glance_heads = 0;  ///< of the CellGlance before the memory's last layer; 0: there is none
+  CellLayout cells;              ///< where the observation shows a grid
+  int64_t cell_heads = 0;        ///< of the CellPointer; 0: there is none
+  int64_t glance_heads = 0;      ///< of the CellGlance before the memory's last layer; 0: there is none
+  std::vector<int> explanation;  ///< vocabularies of what the Explainer tells; empty: there is none
   std::shared_ptr<const memory::CoreOptions> memory;
 };
 
@@ -49,6 +51,7 @@ class Policy : public torch::nn::Module {
   struct Output {
     torch::Tensor head;  ///< [B, S, num_actions + 1]: logits, then value
     memory::BlockOutput memory;
+    torch::Tensor explanation;  ///< the Explainer's logits, [B, S, sum of the vocabularies], where asked for
   };
   /// observations [S, B, tokens] u8, episode_start [B, S] u8. The last slot only looks ahead: its step is not
   /// remembered. noise: see Core::Forward.
@@ -61,10 +64,12 @@ class Policy : public torch::nn::Module {
   const TokenEncoder& encoder() const { return *encoder_; }
   /// y [B, S, dim] of the core, observations as in Forward -> [B, S, num_actions + 1].
   torch::Tensor Head(const torch::Tensor& y, const torch::Tensor& observations) const;
+  /// y as in Head -> logits as in Output::explanation. std::logic_error without an Explainer.
+  torch::Tensor Explain(const torch::Tensor& y) const;
   /// What the memory gets between its layers; empty without a glance. *observations [S, B, tokens] are read at every
   /// call, S = 1 where the memory steps.
   memory::Between Between(const std::shared_ptr<const torch::Tensor>& observations) const;
-  /// Of one step, multiply-adds of linear layers as two.
+  /// Of one step, multiply-adds of linear layers as two; without the Explainer.
   double HeadFlops() const;
 
  private:
@@ -73,6 +78,7 @@ class Policy : public torch::nn::Module {
   std::shared_ptr<memory::Core> core_;
   std::shared_ptr<CellPointer> pointer_;  // null without
   std::shared_ptr<CellGlance> glance_;    // null without
+  std::shared_ptr<Explainer> explainer_;  // null without
   torch::Tensor head_, head_bias_;        // [num_actions + 1, dim], [num_actions + 1]
 };
 

@@ -6,6 +6,11 @@ namespace {
 
 using torch::Tensor;
 
+std::vector<float> Values(const Tensor& tensor) {
+  const Tensor here = tensor.detach().cpu().contiguous();
+  return {here.const_data_ptr<float>(), here.const_data_ptr<float>() + here.numel()};
+}
+
 Tensor Bytes(const std::vector<uint8_t>& data, std::vector<int64_t> shape) {
   return torch::from_blob(const_cast<uint8_t*>(data.data()), shape, torch::kUInt8);
 }
@@ -15,15 +20,23 @@ void RunForward(const Policy& policy, const memory::StatePtr& state, bool want_s
   const Tensor observations = Bytes(r.observations, {r.unroll + 1, r.rows, r.tokens});
   const Tensor start = Bytes(r.episode_start, {r.unroll + 1, r.rows}).t().contiguous();
   shard.output = policy.Forward(observations, start, state, want_state, noise);
-  const Tensor head = shard.output.head.detach().cpu().contiguous();
-  shard.head.assign(head.const_data_ptr<float>(), head.const_data_ptr<float>() + head.numel());
+  shard.head = Values(shard.output.head);
   shard.grad_head.assign(shard.head.size(), 0.0f);
+  if (r.explanation.empty()) return;
+  shard.output.explanation = policy.Explain(shard.output.memory.y);
+  shard.explanation = Values(shard.output.explanation);
+  shard.grad_explanation.assign(shard.explanation.size(), 0.0f);
 }
 
 void RunBackward(const FlatParameters& parameters, Shard& shard) {
   const auto& out = shard.output;
-  std::vector<Tensor> roots{out.head};
-  std::vector<Tensor> grads{torch::from_blob(shard.grad_head.data(), out.head.sizes()).to(out.head.device())};
+  std::vector<Tensor> roots, grads;
+  const auto add = [&](const Tensor& root, std::vector<float>& grad) {
+    roots.push_back(root);
+    grads.push_back(torch::from_blob(grad.data(), root.sizes()).to(root.device()));
+  };
+  add(out.head, shard.grad_head);
+  if (out.explanation.defined()) add(out.explanation, shard.grad_explanation);
   if (!shard.grad_span_mean.empty()) {
     roots.push_back(out.memory.span_mean);
     grads.push_back(torch::tensor(shard.grad_span_mean, torch::kDouble).to(out.memory.span_mean.device()));
@@ -39,7 +52,7 @@ void RunBackward(const FlatParameters& parameters, Shard& shard) {
   const auto gradients = torch::autograd::grad(roots, parameters.tensors(), grads, false, false, true);
   shard.gradient.assign(static_cast<size_t>(parameters.size()), 0.0f);
   AddFlat(parameters, gradients, shard.gradient);
-  shard.output.head = Tensor();
+  shard.output.head = shard.output.explanation = Tensor();
 }
 
 /// The latest rollout before k of the same actor; there is one.

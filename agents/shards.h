@@ -16,12 +16,14 @@ namespace lethe::agents {
 struct Shard {
   const Rollout* rollout = nullptr;
   Policy::Output output;
-  std::vector<float> head;             ///< [B, T + 1, actions + 1]
-  std::vector<float> grad_head;        ///< d(loss)/d(head)
-  std::vector<double> grad_span_mean;  ///< d(loss)/d(span_mean), per layer; empty: none
-  double grad_ramp_sum = 0;            ///< d(loss)/d(ramp_sum), alike for all rows
-  double grad_aux_loss = 0;            ///< d(loss)/d(aux_loss) of the core
-  std::vector<float> gradient;         ///< flat
+  std::vector<float> head;              ///< [B, T + 1, actions + 1]
+  std::vector<float> grad_head;         ///< d(loss)/d(head)
+  std::vector<float> explanation;       ///< [B, T + 1, logits] as Policy::Output has it; empty: the rollout has none
+  std::vector<float> grad_explanation;  ///< d(loss)/d(explanation)
+  std::vector<double> grad_span_mean;   ///< d(loss)/d(span_mean), per layer; empty: none
+  double grad_ramp_sum = 0;             ///< d(loss)/d(ramp_sum), alike for all rows
+  double grad_aux_loss = 0;             ///< d(loss)/d(aux_loss) of the core
+  std::vector<float> gradient;          ///< flat
 
   int64_t slots() const { return rollout->unroll + 1; }
   int64_t width() const { return rollout->num_actions + 1; }
@@ -32,6 +34,21 @@ struct Shard {
   std::span<float> GradHead(int64_t row, int64_t slot) {
     return {grad_head.data() + (row * slots() + slot) * width(), static_cast<size_t>(width())};
   }
+  /// The same of the explanation, and what the scout said.
+  std::span<const float> Explanation(int64_t row, int64_t slot) const {
+    return std::span(explanation).subspan(FirstLogit(row, slot), NumLogits());
+  }
+  std::span<float> GradExplanation(int64_t row, int64_t slot) {
+    return std::span(grad_explanation).subspan(FirstLogit(row, slot), NumLogits());
+  }
+  std::span<const uint8_t> Said(int64_t row, int64_t slot) const {
+    const size_t tokens = rollout->explanation.size() / static_cast<size_t>(rollout->unroll * rollout->rows);
+    return std::span(rollout->explanation).subspan(static_cast<size_t>(slot * rollout->rows + row) * tokens, tokens);
+  }
+
+ private:
+  size_t NumLogits() const { return explanation.size() / static_cast<size_t>(rollout->rows * slots()); }
+  size_t FirstLogit(int64_t row, int64_t slot) const { return static_cast<size_t>(row * slots() + slot) * NumLogits(); }
 };
 
 /// The memories the rollouts were acted with, for ShardedPolicy::Forward.
@@ -47,6 +64,8 @@ class ShardedPolicy {
   /// The heads' gradients come back zeroed.
   std::vector<Shard> Forward(const std::vector<Rollout>& rollouts, const std::vector<memory::StatePtr>& states,
                              bool want_state);
+
+  const Policy& policy() const { return policy_; }
 
   /// What training draws at random from now on (Core::Forward), another number for every shard; 0: nothing.
   void SetNoise(uint64_t noise) { noise_ = noise; }

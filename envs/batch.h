@@ -44,6 +44,8 @@ struct Outcome {
 ///               before the first observation
 ///   uint8_t Scout(state, Notes&) const     adds the present observation to the notes and acts. It may use of the
 ///                                          state only what follows from observations and actions so far
+/// If it can tell what it is after (see EnvBatch::Explain; MakeSpec describes the tokens in Spec::explanation):
+///   uint8_t* Explain(state, const Notes&, uint8_t* tokens) const     returns the place after the last token
 /// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
 template <class R>
 concept Environment = requires(const R& rules, typename R::State& state, const typename R::State& seen, Stream& random,
@@ -82,6 +84,12 @@ template <class R>
 concept HasScoutRules = requires(const R& rules, const typename R::State& state, typename R::Notes& notes) {
   requires PlainBytes<typename R::Notes>;
   { rules.Scout(state, notes) } -> std::convertible_to<uint8_t>;
+};
+
+template <class R>
+concept HasExplanations = HasScoutRules<R> &&
+    requires(const R& rules, const typename R::State& state, const typename R::Notes& notes) {
+  { rules.Explain(state, notes, static_cast<uint8_t*>(nullptr)) } -> std::same_as<uint8_t*>;
 };
 
 /// The notes of rules with a scout; without one, nothing.
@@ -225,6 +233,22 @@ class Batch final : public EnvBatch {
     }
   }
 
+  void Explain(uint8_t* tokens) const override {
+    if constexpr (HasExplanations<R>) {
+      if (notes_.empty()) throw std::logic_error(spec_.family + ": the scout was never asked, so it explains nothing");
+      const size_t count = spec_.explanation.size();
+      for (int row = 0; row < size(); ++row, tokens += count) {
+        if (clocks_[row].phase == kTerminated) {
+          std::fill_n(tokens, count, uint8_t{0});
+        } else {
+          rules_.Explain(StateOf(row), notes_[row], tokens);
+        }
+      }
+    } else {
+      EnvBatch::Explain(tokens);
+    }
+  }
+
   void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override {
     for (int row = 0; row < size(); ++row) actions[row] = rules_.Memoryless(observations + TokenOffset(row), random);
   }
@@ -258,6 +282,9 @@ class Batch final : public EnvBatch {
     Spec spec = rules.MakeSpec();
     if (params.hint) spec.tokens.push_back({"hint: the oracle's action", spec.num_actions, spec.action_names});
     spec.metric_names.push_back("steps");
+    if (HasExplanations<R> == spec.explanation.empty())
+      throw std::logic_error(spec.family + (spec.explanation.empty() ? " has rules to Explain, but its spec has none"
+                                                                     : " has no rules to Explain as its spec says"));
     return spec;
   }
 

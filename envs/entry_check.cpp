@@ -44,7 +44,9 @@ void CheckSpec(const Entry& entry, const Spec& spec) {
           fmt::format("it has {} actions, but names for {}", spec.num_actions, spec.action_names.size()));
   CheckNames(entry, spec.action_names);
   Require(!spec.tokens.empty(), entry, "its observation has no token");
-  for (const TokenSpec& token : spec.tokens) {
+  std::vector<TokenSpec> tokens = spec.tokens;
+  tokens.insert(tokens.end(), spec.explanation.begin(), spec.explanation.end());
+  for (const TokenSpec& token : tokens) {
     Require(!token.meaning.empty(), entry, "it has a token without a meaning");
     Require(token.vocabulary >= 2 && token.vocabulary <= 256, entry,
             fmt::format("the token \"{}\" has {} values; allowed: 2..256", token.meaning, token.vocabulary));
@@ -67,19 +69,18 @@ void CheckCurriculum(const Entry& entry, const Spec& spec, const Params& params)
           fmt::format("its curriculum goes from {} to {}", spec.curriculum_min, spec.curriculum_max));
 }
 
-void CheckTokens(const Entry& entry, const Spec& spec, const std::vector<uint8_t>& observation) {
-  for (size_t i = 0; i < observation.size(); ++i) {
-    Require(observation[i] < spec.tokens[i].vocabulary, entry,
-            fmt::format("token {} is {}; its spec says 0..{}", i, observation[i], spec.tokens[i].vocabulary - 1));
+void CheckTokens(const Entry& entry, const std::vector<TokenSpec>& specs, const std::vector<uint8_t>& tokens,
+                 const std::string& of = "") {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    Require(tokens[i] < specs[i].vocabulary, entry,
+            fmt::format("token {}{} is {}; its spec says 0..{}", i, of, tokens[i], specs[i].vocabulary - 1));
   }
 }
 
-// Memory for one observation and more, that tells what was written.
+// Memory for some tokens and more, that tells what was written.
 struct Canvas {
-  Canvas(const Spec& spec, uint8_t filled_with)
-      : num_tokens(static_cast<ptrdiff_t>(spec.tokens.size())),
-        fill(filled_with),
-        bytes(spec.tokens.size() + 64, filled_with) {}
+  Canvas(size_t tokens, uint8_t filled_with)
+      : num_tokens(static_cast<ptrdiff_t>(tokens)), fill(filled_with), bytes(tokens + 64, filled_with) {}
 
   bool GuardUntouched() const {
     return std::all_of(bytes.begin() + num_tokens, bytes.end(), [&](uint8_t byte) { return byte == fill; });
@@ -98,7 +99,7 @@ struct Canvas {
 
 // The tokens of a start and a step over memory full of `fill`.
 std::vector<uint8_t> Play(const Entry& entry, EnvBatch& batch, uint8_t fill) {
-  Canvas canvas(batch.spec(), fill);
+  Canvas canvas(batch.spec().tokens.size(), fill);
   uint8_t action = 0, terminated = 0, truncated = 0, episode_start = 0;
   float reward = 0;
   const auto take = [&] {
@@ -108,13 +109,37 @@ std::vector<uint8_t> Play(const Entry& entry, EnvBatch& batch, uint8_t fill) {
   };
   batch.Reset(canvas.bytes.data());
   std::vector<uint8_t> played = take();
-  CheckTokens(entry, batch.spec(), played);
+  CheckTokens(entry, batch.spec().tokens, played);
   batch.Oracle(&action);
   batch.Step(&action, {canvas.bytes.data(), &reward, &terminated, &truncated, &episode_start});
   const std::vector<uint8_t> stepped = take();
-  CheckTokens(entry, batch.spec(), stepped);
+  CheckTokens(entry, batch.spec().tokens, stepped);
   played.insert(played.end(), stepped.begin(), stepped.end());
   return played;
+}
+
+// What the scout explains at the start, over memory full of `fill`.
+std::vector<uint8_t> Explained(const Entry& entry, EnvBatch& batch, uint8_t fill) {
+  std::vector<uint8_t> observation(batch.spec().tokens.size());
+  Canvas canvas(batch.spec().explanation.size(), fill);
+  uint8_t action = 0;
+  batch.Reset(observation.data());
+  batch.Scout(&action);
+  batch.Explain(canvas.bytes.data());
+  Require(canvas.GuardUntouched(), entry,
+          fmt::format("its scout explains more than the {} tokens of its spec", canvas.num_tokens));
+  const auto tokens = canvas.Take();
+  CheckTokens(entry, batch.spec().explanation, tokens, " of the explanation");
+  return tokens;
+}
+
+void CheckExplanation(const Entry& entry, const Params& params) {
+  const auto batch = entry.make_batch(params, {}), again = entry.make_batch(params, {});
+  if (batch->spec().explanation.empty()) return;
+  Require(batch->HasScout(), entry, "its spec has an explanation, but it has no scout");
+  const auto explained = Explained(entry, *batch, 0), repeated = Explained(entry, *again, 1);
+  const auto place = std::ranges::mismatch(explained, repeated).in1 - explained.begin();
+  Require(explained == repeated, entry, fmt::format("token {} of the explanation is not written", place));
 }
 
 // Twice, over bytes that are both tokens everywhere: what is not written differs.
@@ -140,6 +165,7 @@ void CheckEntry(const Entry& entry) {
   CheckSpec(entry, batch->spec());
   CheckCurriculum(entry, batch->spec(), *params);
   CheckPlay(entry, *params);
+  CheckExplanation(entry, *params);
 }
 
 }  // namespace lethe::envs

@@ -24,8 +24,8 @@ namespace lethe::envs {
 /// throws has changed nothing.
 /// Threads: one batch belongs to one thread at a time, except that threads may call StepRows for rows of their own at
 /// the same time; different batches share nothing.
-/// Allocates nothing in Reset, Restart, Step, Observe, Oracle, Memoryless, Cues, EpisodeMetrics, nor in Scout after its
-/// first call.
+/// Allocates nothing in Reset, Restart, Step, Observe, Oracle, Explain, Memoryless, Cues, EpisodeMetrics, nor in Scout
+/// after its first call.
 class EnvBatch {
  public:
   virtual ~EnvBatch() = default;
@@ -82,6 +82,10 @@ class EnvBatch {
   /// episode in which it was not asked from the start on, it does not know what came before. The notes are saved and
   /// restored with the batch. std::logic_error if there is none.
   virtual void Scout(uint8_t*) { throw std::logic_error(spec().family + " has no scout"); }
+  /// What the scout is after in each row's present state, in which it has been asked, in tokens that spec().explanation
+  /// describes, [size * explanation.size()]: all 0 after termination. std::logic_error if there is no scout that
+  /// explains, or it was never asked.
+  virtual void Explain(uint8_t*) const { throw std::logic_error(spec().family + " has no scout that explains"); }
   /// The actions of a policy that sees nothing but these observations, [size * num_tokens] -> [size]: the best there
   /// is, or a good one where the best is not known. It may draw from `random`.
   virtual void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const = 0;

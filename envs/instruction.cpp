@@ -366,6 +366,17 @@ class Instruction {
     spec.tokens.push_back({"word: 0 silence, 1 go, 2 what, 3 colour, 4 is, 5.. colours, 13.. kinds, 21.. fillers",
                            kFirstFiller + static_cast<int>(params_.fillers),
                            {kWordNames.begin(), kWordNames.end()}});
+    for (const char* type : {"ACT", "ASK"}) {
+      spec.explanation.push_back(
+          {fmt::format("kind of the thing in the oldest open {}; 0: none is open", type), spec.tokens[0].vocabulary});
+      spec.explanation.push_back({"its colour; 0: not known", spec.tokens[1].vocabulary});
+      for (const char* axis : {"rows", "columns"}) {
+        spec.explanation.push_back(
+            {fmt::format("{0} from the agent to where that leads, {1} + {0}, more than {2} as {2}; 0: not known", axis,
+                         kHere, kHere - 1),
+             2 * kHere});
+      }
+    }
     spec.metric_names = {"success", "instructions_given", "instructions_done", "acts_done", "asks_done", "failed",
                          "dropped"};
     spec.curriculum_parameter = "hold";
@@ -419,6 +430,7 @@ class Instruction {
 
   uint8_t Oracle(const State& state) const;
   uint8_t Scout(const State& state, Notes& notes) const;
+  uint8_t* Explain(const State& state, const Notes& notes, uint8_t* tokens) const;
 
   bool IsCue(const State& state) const {
     const uint8_t word = Words(state)[state.time];
@@ -616,6 +628,8 @@ class Instruction {
 
   // --- The scout.
 
+  static constexpr int kHere = 8;  // no rows or columns away, as an explanation has it
+
   // What is in view of a line of the room, its two walls included, from its cell `at`; one bit each.
   uint64_t InView(int at) const;
   bool Knows(const Notes& notes, int at) const { return notes.rows[RowOf(at) + 1] >> (ColumnOf(at) + 1) & 1; }
@@ -809,6 +823,27 @@ uint8_t Instruction::Scout(const State& state, Notes& notes) const {
     if (Grid(state)[cell.at].kind == kFloor && Knows(notes, cell.at) && ShowsMore(notes, cell)) edge[count++] = cell.at;
   }
   return RouteTo(state, std::span(edge).first(count), can_walk).action;
+}
+
+// What is due of either type: the thing that was heard, and where the scout goes for it as far as it knows that.
+uint8_t* Instruction::Explain(const State& state, const Notes& notes, uint8_t* tokens) const {
+  const auto away = [](int difference) {
+    return static_cast<uint8_t>(kHere + std::clamp(difference, 1 - kHere, kHere - 1));
+  };
+  std::fill_n(tokens, 8, uint8_t{0});
+  for (const Type type : {kAct, kAsk}) {
+    uint8_t* about = tokens + (type == kAct ? 0 : 4);
+    if (state.open[type] == 0) continue;
+    const Item& object = Items(state)[Tasks(state)[OpenTasks(state)[OldestOpen(state, type)]].target];
+    about[0] = object.cell.kind;
+    if (type == kAsk && !Knows(notes, object.at)) continue;
+    about[1] = object.cell.color;
+    const uint16_t target = TargetOfOldest(state, type);
+    if (!Knows(notes, target)) continue;
+    about[2] = away(RowOf(target) - RowOf(state.position));
+    about[3] = away(ColumnOf(target) - ColumnOf(state.position));
+  }
+  return tokens + 8;
 }
 
 uint64_t Instruction::InView(int at) const {

@@ -15,6 +15,7 @@ namespace lethe::envs {
 ///
 /// Whoever sees its last action can write notes in its actions and so carry facts over any time: bounds on scores
 /// without memory do not hold for such a player, and results have to say that it was one.
+/// Of saved bytes, what belongs to the batch inside has a checksum; last actions are held to the table alone.
 /// Errors: those of EnvBatch; std::invalid_argument for a batch of 256 actions or more.
 class LastActionBatch final : public EnvBatch {
  public:
@@ -39,6 +40,7 @@ class LastActionBatch final : public EnvBatch {
   void Oracle(uint8_t* actions) const override { batch_->Oracle(actions); }
   bool HasScout() const override { return batch_->HasScout(); }
   void Scout(uint8_t* actions) override { batch_->Scout(actions); }
+  void Explain(uint8_t* tokens) const override { batch_->Explain(tokens); }
   void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override;
   bool IsCue(int row) const override { return batch_->IsCue(row); }
   void Cues(uint8_t* is_cue) const override { batch_->Cues(is_cue); }

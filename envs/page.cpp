@@ -75,11 +75,17 @@ std::string Actions(const Spec& spec) {
   return Table(rows);
 }
 
-std::string Observation(const Spec& spec) {
+std::string Tokens(const std::vector<TokenSpec>& tokens) {
   std::vector<Row> rows = {{"token", "values", "meaning"}};
-  for (size_t i = 0; i < spec.tokens.size(); ++i)
-    rows.push_back({std::to_string(i), fmt::format("0..{}", spec.tokens[i].vocabulary - 1), spec.tokens[i].meaning});
+  for (size_t i = 0; i < tokens.size(); ++i)
+    rows.push_back({std::to_string(i), fmt::format("0..{}", tokens[i].vocabulary - 1), tokens[i].meaning});
   return Table(rows);
+}
+
+std::string Explanation(const Spec& spec) {
+  if (spec.explanation.empty()) return "";
+  return "\nWhat the scout tells of its aims, for policies that learn to tell it too (`clone.explain_weight`):\n\n" +
+         Tokens(spec.explanation);
 }
 
 struct OptionRows {
@@ -119,8 +125,9 @@ std::string Body(const Entry& entry) {
   return entry.rules + "\n## Variants\n\n" + Variants(entry) +
          "\nScores of the oracle, of the best policy that sees only the present observation, and of random actions;\n"
          "horizon: steps from the last sight of a fact to its use, at the most.\n" +
-         fmt::format("\n## Actions and observation of {}\n\n", entry.id) + Actions(spec) + "\n" + Observation(spec) +
-         "\n" + Metrics(spec) + fmt::format("\n## Options of {}\n\n", entry.id) + Table(options.rows);
+         fmt::format("\n## Actions and observation of {}\n\n", entry.id) + Actions(spec) + "\n" + Tokens(spec.tokens) +
+         Explanation(spec) + "\n" + Metrics(spec) + fmt::format("\n## Options of {}\n\n", entry.id) +
+         Table(options.rows);
 }
 
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }

@@ -20,6 +20,7 @@ struct Spec {
   int num_actions = 0;                    ///< actions are 0 .. num_actions - 1
   std::vector<std::string> action_names;  ///< num_actions names
   std::vector<TokenSpec> tokens;          ///< an observation is tokens.size() uint8, in this order
+  std::vector<TokenSpec> explanation;     ///< what a scout tells of its aims (EnvBatch::Explain); empty: nothing
   std::vector<std::string> metric_names;  ///< reported when an episode ends; the last one is "steps"
   std::string score_metric = "success";   ///< one of metric_names: the number agents are compared by
   std::string curriculum_parameter;       ///< integer parameter that makes levels harder; "" = none

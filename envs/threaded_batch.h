@@ -53,6 +53,7 @@ class ThreadedBatch final : public EnvBatch {
   void Oracle(uint8_t* actions) const override { batch_->Oracle(actions); }
   bool HasScout() const override { return batch_->HasScout(); }
   void Scout(uint8_t* actions) override { batch_->Scout(actions); }
+  void Explain(uint8_t* tokens) const override { batch_->Explain(tokens); }
   void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override {
     batch_->Memoryless(observations, random, actions);
   }

@@ -38,7 +38,10 @@ void AddUpdate(const agents::TrainingStatus& status, Json& line) {
   line["learning_rate"] = update.learning_rate;
   line["span_weight"] = update.span_weight;
   line["ratio_mean"] = update.ratio_mean;
-  if (status.phase == agents::Phase::kClone) line["agreement"] = update.agreement;
+  if (status.phase == agents::Phase::kClone) {
+    line["agreement"] = update.agreement;
+    if (update.explanation_loss > 0) line["explanation_loss"] = update.explanation_loss;
+  }
   line["policy_lag"] = status.policy_lag;
 }
 
@@ -95,6 +98,7 @@ ProgressLine MakeProgressLine(const agents::TrainingStatus& status, double total
   } else if (status.phase == agents::Phase::kClone) {
     line.losses = {
         {"cross_entropy", update.policy_loss}, {"value", update.value_loss}, {"agreement", update.agreement}};
+    if (update.explanation_loss > 0) line.losses.emplace_back("explanation", update.explanation_loss);
   } else {
     line.losses = {{"policy", update.policy_loss}, {"value", update.value_loss}, {"entropy", update.entropy}};
   }

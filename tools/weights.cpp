@@ -27,6 +27,8 @@ std::vector<float> PolicyWeights(const configs::SafetensorsFile& file, const age
 
 std::vector<float> InitialWeights(const configs::SafetensorsFile& file, const agents::RunOptions& options,
                                   const std::function<void(const std::string&)>& note) {
+  if (file.Has("policy.explainer.bias") && options.clone.loss.explain_weight == 0)
+    note(file.path() + " has an explainer: left out, since clone.explain_weight is 0; no action depends on it");
   const auto parts = agents::PartsToGrow(file, options);
   if (parts.empty()) return PolicyWeights(file, options);
   auto weights = AsUserError([&] { return agents::GrownWeights(file, options); });

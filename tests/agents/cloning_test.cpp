@@ -119,6 +119,110 @@ TEST(Cloning, TheScoutTeachesWhereItIsAsked) {
   }
 }
 
+std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> all = {"env.id=Instruction-Short-v0",
+                                  "memory.dim=16",
+                                  "memory.heads=2",
+                                  "train.unroll_length=8",
+                                  "train.actors=1",
+                                  "train.num_envs=4",
+                                  "phases=clone",
+                                  "log.eval_episodes=0"};
+  all.insert(all.end(), {"clone.teacher=scout", "clone.actor=policy", "clone.max_steps=400"});
+  all.insert(all.end(), more.begin(), more.end());
+  return MakeRun(all);
+}
+
+/// What the scout said in every slot, as a batch of its own that takes the same actions hears it; and the nats by which
+/// the policy misses it, against its logits.
+TEST(Cloning, TheScoutExplainsItselfWhereItIsAskedWhy) {
+  const auto run = MakeExplainedRun({"clone.explain_weight=0.5"});
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  FlatParameters parameters(*policy);
+  std::vector<float> values = parameters.Read();
+  const ParamVersion params{.version = 0, .values = values};
+  Actor actor({.unroll = 8, .acting = Acting::kAdvisedPolicy, .asks_scout = true, .asks_why = true},
+              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
+  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
+  const size_t count = envs->spec().explanation.size();
+  WorkerPool pool(1);
+  ShardedPolicy sharded(*policy, parameters, pool);
+  Optimizer still({.learning_rate = 0}, values.size());
+  StudentMemory memories;
+  std::vector<uint8_t> observations(static_cast<size_t>(4 * envs->num_tokens())), advice(4), start(4), ends(8),
+      explanation(4 * count);
+  std::vector<float> rewards(4);
+  envs->Reset(observations.data());
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<Rollout> rollouts = {actor.Run(params)};
+    const Rollout& r = rollouts[0];
+    const auto shards = sharded.Forward(rollouts, ActingStates(rollouts), false);
+    const torch::Tensor logits = shards[0].output.explanation.detach();
+    double nats = 0;
+    for (int64_t t = 0; t < r.unroll; ++t) {
+      envs->Scout(advice.data());
+      envs->Explain(explanation.data());
+      for (int64_t row = 0; row < 4; ++row) {
+        int64_t first = 0;
+        for (size_t k = 0; k < count; ++k) {
+          const uint8_t token = explanation[static_cast<size_t>(row) * count + k];
+          EXPECT_EQ(r.explanation[static_cast<size_t>(t * 4 + row) * count + k], token) << "slot " << t;
+          const int64_t size = envs->spec().explanation[k].vocabulary;
+          const auto log_p = torch::log_softmax(logits[row][t].narrow(0, first, size).to(torch::kDouble), 0);
+          if (r.is_last[static_cast<size_t>(t * 4 + row)] == 0) nats -= log_p[token].item<double>();
+          first += size;
+        }
+      }
+      envs->Step(&r.actions[static_cast<size_t>(t * 4)],
+                 {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+    }
+    const auto spoken = static_cast<double>(r.explanation.size());
+    EXPECT_EQ(RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, static_cast<int64_t>(count)),
+              RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0) + spoken);
+    const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
+    EXPECT_NEAR(report.explanation_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
+  }
+}
+
+/// Of the same few steps again and again; without a weight nothing is asked and nothing reported.
+TEST(Cloning, ExplanationsAreLearnt) {
+  const auto learn = [](const std::string& weight) {
+    const auto run = MakeExplainedRun({"clone.explain_weight=" + weight});
+    torch::manual_seed(5);
+    const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+    FlatParameters parameters(*policy);
+    Actor actor({.unroll = 8, .acting = Acting::kAdvisedPolicy, .asks_scout = true, .asks_why = weight != "0"},
+                MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
+    const std::vector<Rollout> rollouts = {actor.Run({.version = 0, .values = parameters.Read()})};
+    EXPECT_EQ(rollouts[0].explanation.empty(), weight == "0");
+    WorkerPool pool(1);
+    ShardedPolicy sharded(*policy, parameters, pool);
+    std::vector<float> values = parameters.Read();
+    Optimizer descent({.kind = "adam", .learning_rate = 1e-3}, values.size());
+    StudentMemory memories;
+    double first = 0, last = 0;
+    for (int i = 0; i < 150; ++i) {
+      last = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, descent, memories).explanation_loss;
+      if (i == 0) first = last;
+      parameters.Write(values);
+    }
+    return std::pair(first, last);
+  };
+  const auto [first, last] = learn("0.5");
+  EXPECT_NEAR(first, 2 * (std::log(14.) + std::log(9.) + 2 * std::log(16.)), 0.5) << "knows nothing at first";
+  EXPECT_LT(last, first / 20);
+  EXPECT_EQ(learn("0"), std::pair(0., 0.));
+}
+
+TEST(Cloning, ATrainingReportsWhatItMissesOfTheExplanation) {
+  const auto run = MakeExplainedRun({"clone.explain_weight=0.5", "log.interval_updates=1"});
+  double explanation = 0;
+  TrainerHooks hooks;
+  hooks.log = [&](const TrainingStatus& status) { explanation = status.update.explanation_loss; };
+  TrainedParameters(*run, std::move(hooks));
+  EXPECT_NEAR(explanation, 2 * (std::log(14.) + std::log(9.) + 2 * std::log(16.)), 5) << "after a few updates";
+}
+
 /// What the oracle would do in the states that the policy got into, which a batch of its own that takes the same
 /// actions finds again; learnt with the memory that the policy acted with.
 TEST(Cloning, AnAdvisedPolicyActsAndLearnsTheAdvice) {
@@ -162,7 +266,7 @@ TEST(Cloning, AnAdvisedPolicyActsAndLearnsTheAdvice) {
     const UpdateReport report = CloningUpdate(rollouts, {}, {}, 0, sharded, values, still, memories);
     EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
     EXPECT_TRUE(memories.empty()) << "the policy's own memory comes with the rollout";
-    const double bytes = RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions);
+    const double bytes = RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0);
     EXPECT_EQ(bytes, static_cast<double>(r.observations.size() + r.episode_start.size() + r.is_last.size() +
                                          r.actions.size() + r.advice.size() + r.terminated.size() + r.truncated.size() +
                                          sizeof(float) * (r.rewards.size() + r.head.size())));

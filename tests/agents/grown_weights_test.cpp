@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 
 #include "agents/checkpoint_tensors.h"
@@ -12,6 +11,7 @@
 #include "agents/policy.h"
 #include "agents/trainer_state.h"
 #include "tests/agents/tiny_run.h"
+#include "tests/temporary_folder.h"
 
 namespace lethe::agents {
 namespace {
@@ -22,17 +22,17 @@ using torch::Tensor;
 struct Small {
   std::unique_ptr<RunOptions> run;
   Policy policy{MakePolicyOptions(*run)};
-  std::string path = testing::TempDir() + "lethe_grown_weights_test.safetensors";
+  tests::TemporaryFolder folder;
 
-  explicit Small(const std::vector<std::string>& options = {"policy.cell_heads=2"}) : run(MakeTinyRun(options)) {
+  explicit Small(const std::vector<std::string>& options = {"policy.cell_heads=2"}) : Small(MakeTinyRun(options)) {}
+  explicit Small(std::unique_ptr<RunOptions> options) : run(std::move(options)) {
     torch::manual_seed(3);
     const torch::NoGradGuard no_grad;
     for (Tensor p : policy.parameters()) p += 0.1 * torch::randn_like(p);
     const FlatParameters parameters(policy);
-    SaveWeights(path, parameters.Read(), LayoutOf(parameters), 0);
+    SaveWeights(folder / "small.safetensors", parameters.Read(), LayoutOf(parameters), 0);
   }
-  ~Small() { std::filesystem::remove(path); }
-  configs::SafetensorsFile file() const { return configs::SafetensorsFile(path); }
+  configs::SafetensorsFile file() const { return configs::SafetensorsFile(folder / "small.safetensors"); }
 };
 
 std::unique_ptr<RunOptions> Larger(const std::vector<std::string>& more) {
@@ -110,11 +110,10 @@ TEST(GrownPolicyWithAFront, GrowsAGlanceLater) {
   const auto run = MakeTinyRun({"policy.cell_heads=2", "memory.front=gru"});
   torch::manual_seed(4);
   Policy fronted(MakePolicyOptions(*run));
-  const std::string path = testing::TempDir() + "lethe_grown_front_test.safetensors";
+  const tests::TemporaryFolder folder;
   const FlatParameters now(fronted);
-  SaveWeights(path, now.Read(), LayoutOf(now), 0);
-  const configs::SafetensorsFile file(path);
-  std::filesystem::remove(path);
+  SaveWeights(folder / "front.safetensors", now.Read(), LayoutOf(now), 0);
+  const configs::SafetensorsFile file(folder / "front.safetensors");
   const auto larger = Larger({"policy.glance_heads=2", "memory.front=gru"});
   EXPECT_EQ(PartsToGrow(file, *larger), std::vector<std::string>{"glance with a layer behind it"});
   Policy grown(MakePolicyOptions(*larger));
@@ -128,6 +127,38 @@ TEST(GrownPolicyWithItsLastAction, DoesWhatTheOneWithoutDid) {
   const Small small;
   const auto run = MakeTinyRun({"policy.cell_heads=2", "policy.last_action=true"});
   EXPECT_EQ(PartsToGrow(small.file(), *run), std::vector<std::string>{"last action"});
+  Policy grown(MakePolicyOptions(*run));
+  FlatParameters parameters(grown);
+  parameters.Write(GrownWeights(small.file(), *run));
+  ExpectTheSame(small.policy, grown, 0);
+}
+
+/// A scout that told something else in the environment before.
+TEST(GrownPolicyWithAnExplainer, ExplainsOtherTokensAnew) {
+  const auto run = MakeRun({"env.id=Instruction-v0", "memory.dim=16", "memory.heads=2", "train.unroll_length=8",
+                            "clone.teacher=scout", "clone.max_steps=1", "clone.explain_weight=0.2"});
+  PolicyOptions fewer = MakePolicyOptions(*run);
+  fewer.explanation.pop_back();
+  Policy before(fewer);
+  const tests::TemporaryFolder folder;
+  const FlatParameters parameters(before);
+  SaveWeights(folder / "fewer.safetensors", parameters.Read(), LayoutOf(parameters), 0);
+  const configs::SafetensorsFile file(folder / "fewer.safetensors");
+  EXPECT_EQ(PartsToGrow(file, *run), std::vector<std::string>{"explainer of these tokens"});
+  Policy grown(MakePolicyOptions(*run));
+  FlatParameters(grown).Write(GrownWeights(file, *run));
+  ExpectTheSame(before, grown, 0);
+}
+
+/// Whatever it tells: no action depends on it.
+TEST(GrownPolicyWithAnExplainer, DoesWhatTheOneWithoutDid) {
+  const std::vector<std::string> task = {"env.id=Instruction-v0", "memory.dim=16",       "memory.heads=2",
+                                         "train.unroll_length=8", "clone.teacher=scout", "clone.max_steps=1"};
+  std::vector<std::string> explained = task;
+  explained.emplace_back("clone.explain_weight=0.2");
+  const Small small(MakeRun(task));
+  const auto run = MakeRun(explained);
+  EXPECT_EQ(PartsToGrow(small.file(), *run), std::vector<std::string>{"explainer of these tokens"});
   Policy grown(MakePolicyOptions(*run));
   FlatParameters parameters(grown);
   parameters.Write(GrownWeights(small.file(), *run));

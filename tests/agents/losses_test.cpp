@@ -134,5 +134,29 @@ TEST(GradientLosses, DistillStep) {
   }
 }
 
+TEST(GradientLosses, ExplanationStep) {
+  const std::vector<int> vocabularies{2, 5, 3};
+  const std::vector<uint8_t> tokens{1, 0, 2};
+  const double scale = 0.4;
+  const auto nats = [&](const Doubles& logits) {
+    double sum = 0;
+    auto first = logits.begin();
+    for (size_t i = 0; i < tokens.size(); first += vocabularies[i], ++i) {
+      double total = 0;
+      for (auto x = first; x != first + vocabularies[i]; ++x) total += std::exp(*x);
+      sum += std::log(total) - first[tokens[i]];
+    }
+    return sum;
+  };
+  for (uint32_t seed = 0; seed < 10; ++seed) {
+    const Floats logits = RandomHead(10, seed);
+    Floats grad(10);
+    LossSums sums;
+    ExplanationStep(logits, vocabularies, tokens, scale, grad, sums);
+    ExpectGradient(grad, logits, [&](const Doubles& x) { return scale * nats(x); });
+    EXPECT_NEAR(sums.explanation, nats({logits.begin(), logits.end()}), 1e-5);
+  }
+}
+
 }  // namespace
 }  // namespace lethe::agents

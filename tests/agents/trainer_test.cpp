@@ -123,6 +123,38 @@ TEST(DeterminismTrainer, ResumeOfAnAdvisedPolicyIsExact) {
                       [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
 }
 
+/// Two actors of a policy that is told why, and all that may follow: nothing outside of cloning moves the explainer.
+TEST(DeterminismTrainer, ResumeOfAnExplainedPolicyIsExact) {
+  const auto run =
+      MakeRun({"env.id=Instruction-Short-v0", "memory.dim=16", "memory.ffn=32", "memory.heads=2",
+               "memory.span_limit=12", "memory.ramp=4", "train.num_envs=8", "train.actors=2", "train.unroll_length=8",
+               "log.live_seconds=0", "log.checkpoint_interval_steps=1000", "phases=clone learn consolidate",
+               "clone.max_steps=2500", "train.max_steps=1500", "consolidate.max_steps=1500", "clone.teacher=scout",
+               "clone.actor=policy", "clone.explain_weight=0.5", "policy.last_action=true"});
+  ExpectResumeIsExact(*run, [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
+  std::vector<float> after_cloning;
+  TrainerHooks hooks;
+  hooks.checkpoint = [&](const TrainerState& s) {
+    if (s.phase == Phase::kLearn && after_cloning.empty()) after_cloning = s.parameters;
+  };
+  const std::vector<float> end = TrainedParameters(*run, hooks);
+  ASSERT_EQ(after_cloning.size(), end.size());
+  for (const ParameterLayout& part : Trainer(*run, {}).layout()) {
+    const auto values = [&](const std::vector<float>& all) {
+      return std::vector<float>(all.begin() + part.offset, all.begin() + part.offset + part.size);
+    };
+    if (part.name.starts_with("explainer.")) EXPECT_EQ(values(end), values(after_cloning)) << part.name;
+  }
+}
+
+TEST(DeterminismTrainer, ResumeOfAPolicyThatLearnsTheScoutsOwnEpisodesIsExact) {
+  const auto run = MakeRun({"env.id=Instruction-Short-v0", "memory.dim=16", "memory.ffn=32", "memory.heads=2",
+                            "memory.span_limit=12", "memory.ramp=4", "train.num_envs=8", "train.actors=1",
+                            "train.unroll_length=8", "log.live_seconds=0", "log.checkpoint_interval_steps=1000",
+                            "phases=clone", "clone.max_steps=2500", "clone.teacher=scout", "clone.explain_weight=0.5"});
+  ExpectResumeIsExact(*run, [](const TrainerState& s) { return s.phase_steps >= 1000; });
+}
+
 /// The policy that was advised goes on without advice, in the middle of its episodes.
 TEST(DeterminismTrainer, ResumeAfterAdviceIsExact) {
   ExpectResumeIsExact(*MakeTinyRun(AllPhases({"clone.actor=policy"})),

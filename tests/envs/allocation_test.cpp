@@ -14,7 +14,7 @@ TEST(Allocation, NoneInWhatIsCalledEveryStep) {
   for (const std::string& id : Ids()) {
     const auto batch = MakeBatch(id, {.size = 16}, {{"max_steps", 10}, {"hint", true}});
     Buffers buffers(*batch);
-    std::vector<uint8_t> cues(16);
+    std::vector<uint8_t> cues(16), explanation(16 * batch->spec().explanation.size());
     Stream random(1, Purpose::kTrain, 0, 0);
     batch->Reset(buffers.observations.data());
     if (batch->HasScout()) batch->Scout(buffers.actions.data());
@@ -23,6 +23,7 @@ TEST(Allocation, NoneInWhatIsCalledEveryStep) {
     for (int t = 0; t < 100; ++t) {
       batch->Oracle(buffers.actions.data());
       if (batch->HasScout()) batch->Scout(buffers.actions.data());
+      if (!explanation.empty()) batch->Explain(explanation.data());
       batch->Cues(cues.data());
       buffers.Step(*batch);
       batch->Memoryless(buffers.observations.data(), random, buffers.actions.data());

@@ -261,6 +261,34 @@ TEST_P(BatchTest, AScoutThatIsNotThereIsAnError) {
   EXPECT_EQ(error, batch->HasScout() ? "" : batch->spec().family + " has no scout");
 }
 
+TEST_P(BatchTest, ExplanationsAreThoseOfTheSpec) {
+  const auto batch = Make({.size = 3, .seed = 4});
+  const Spec& spec = batch->spec();
+  const size_t count = spec.explanation.size();
+  Buffers buffers(*batch);
+  batch->Reset(buffers.observations.data());
+  std::vector<uint8_t> tokens(3 * count, 255);
+  const std::string error = ErrorOf([&] { batch->Explain(tokens.data()); });
+  if (count == 0) {
+    EXPECT_EQ(error, spec.family + " has no scout that explains");
+    return;
+  }
+  EXPECT_EQ(error, spec.family + ": the scout was never asked, so it explains nothing");
+  int said = 0;
+  for (int t = 0; t < 300; ++t) {
+    batch->Scout(buffers.actions.data());
+    tokens.assign(tokens.size(), 255);
+    batch->Explain(tokens.data());
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      EXPECT_LT(tokens[i], spec.explanation[i % count].vocabulary) << "token " << i % count;
+      if (buffers.terminated[i / count]) EXPECT_EQ(tokens[i], 0) << "after the end";
+      said += tokens[i] > 0;
+    }
+    buffers.Step(*batch);
+  }
+  EXPECT_GT(said, 0);
+}
+
 TEST_P(BatchTest, DamagedOrForeignBytesAreRefused) {
   const auto batch = Make({.size = 2, .seed = 1});
   Buffers buffers(*batch);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/envs/play.h"
+#include "tests/temporary_folder.h"
 
 namespace lethe::envs {
 namespace {
@@ -42,11 +43,8 @@ class GoldenTest : public ::testing::Test {
     return ErrorOf([&] { ReplayFile(Write(lines)); });
   }
 
-  void TearDown() override { std::filesystem::remove(path_); }
-
-  // Tests run side by side, each in a process of its own.
-  const std::string path_ =
-      ::testing::TempDir() + "golden_" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".jsonl";
+  const tests::TemporaryFolder folder_;
+  const std::string path_ = folder_ / "golden.jsonl";
 };
 
 TEST_F(GoldenTest, EveryGoldenFileMatches) {

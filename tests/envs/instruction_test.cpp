@@ -594,10 +594,34 @@ TEST(Instruction, TheScoutGoesWhereItHasSeenTheThingAndElseLooksForIt) {
   EXPECT_EQ(buffers.rewards[0], 1);
 }
 
+// Kind, colour, rows and columns away, of the thing to step onto and of the one that is asked for.
+TEST(Instruction, TheScoutExplainsWhatIsDueAndWhereItKnowsThatToBe) {
+  using Tokens = std::vector<int>;
+  const auto batch = At({{"act", 1, 0}, {"ask", 0, 5}});
+  uint8_t action = 0;
+  const auto explain = [&](const std::string& moves) {
+    Play(*batch, moves);
+    batch->Scout(&action);
+    std::vector<uint8_t> tokens(8);
+    batch->Explain(tokens.data());
+    return Tokens(tokens.begin(), tokens.end());
+  };
+  EXPECT_EQ(explain(""), (Tokens{0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(explain("ss"), (Tokens{0, 0, 0, 0, 0, 0, 0, 0})) << "not open yet";
+  EXPECT_EQ(explain("s"), (Tokens{7, 2, 0, 0, 0, 0, 0, 0})) << "a blue table, not seen";
+  EXPECT_EQ(explain("d"), (Tokens{7, 2, 9, 8, 0, 0, 0, 0})) << "a row below";
+  EXPECT_EQ(explain("u"), (Tokens{7, 2, 10, 8, 0, 0, 0, 0})) << "out of sight";
+  EXPECT_EQ(explain("ssss"), (Tokens{7, 2, 10, 8, 6, 0, 0, 0})) << "the colour of a chair, not seen";
+  EXPECT_EQ(explain("r"), (Tokens{7, 2, 10, 7, 6, 1, 0, 0})) << "it is red, no red pad was seen";
+  EXPECT_EQ(explain("d"), (Tokens{7, 2, 9, 7, 6, 1, 9, 9})) << "the red pad";
+  EXPECT_EQ(explain("dl"), (Tokens{0, 0, 0, 0, 6, 1, 8, 10})) << "on the table";
+}
+
 // Of rooms and sentences that differ in what has not been observed yet, until it is.
 TEST(Instruction, TheScoutActsAlikeWhereObservationsWereAlike) {
   const auto batch = MakeBatch("Instruction-v0", {.size = 1, .seed = 6}), other = MakeBatch("Instruction-v0", {});
   Stream random(1, Purpose::kTrain, 0, 0);
+  std::vector<uint8_t> said(batch->spec().explanation.size()), others_said(said.size());
   int moves = 0;
   for (int episode = 0; episode < 300; ++episode) {
     Buffers buffers(*batch), others(*other);
@@ -624,6 +648,9 @@ TEST(Instruction, TheScoutActsAlikeWhereObservationsWereAlike) {
       batch->Scout(buffers.actions.data());
       other->Scout(others.actions.data());
       ASSERT_EQ(buffers.actions, others.actions) << "episode " << episode;
+      batch->Explain(said.data());
+      other->Explain(others_said.data());
+      ASSERT_EQ(said, others_said) << "episode " << episode;
       moves += buffers.actions[0] != 4;
       buffers.Step(*batch);
       others.Step(*other);

@@ -84,6 +84,23 @@ TEST(LastAction, IsNoneAfterARestartAndOnALoadedLevel) {
   EXPECT_EQ(all[2 * tokens - 1], 0);
 }
 
+TEST(LastAction, TheScoutInsideActsAndExplains) {
+  const auto plain = MakeBatch("Instruction-Short-v0", {.size = 3, .seed = 4}, kShort);
+  const auto wrapped = MakeWrapped("Instruction-Short-v0", 3);
+  ASSERT_TRUE(wrapped->HasScout());
+  Buffers want(*plain), got(*wrapped);
+  plain->Reset(want.observations.data()), wrapped->Reset(got.observations.data());
+  std::vector<uint8_t> said(3 * plain->spec().explanation.size()), heard(said.size(), 255);
+  ASSERT_EQ(wrapped->spec().explanation.size(), plain->spec().explanation.size());
+  for (int t = 0; t < 30; ++t) {
+    plain->Scout(want.actions.data()), wrapped->Scout(got.actions.data());
+    plain->Explain(said.data()), wrapped->Explain(heard.data());
+    ASSERT_EQ(got.actions, want.actions) << t;
+    ASSERT_EQ(heard, said) << t;
+    want.Step(*plain), got.Step(*wrapped);
+  }
+}
+
 TEST(LastAction, MemorylessPlayersDoNotSeeIt) {
   const auto plain = MakeBatch("Portal-Short-v0", {.size = 3, .seed = 4}, {});
   const auto wrapped = MakeWrapped("Portal-Short-v0", 3, {});

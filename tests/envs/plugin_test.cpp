@@ -108,6 +108,11 @@ INSTANTIATE_TEST_SUITE_P(Every, PluginRefused,
                              {"more_tokens", "Told-v0: it writes more than the 1 tokens of its spec"},
                              {"unwritten", "Told-v0: token 0 is not written, or not the same with the same seed"},
                              {"tokens", "Told-v0: token 0 is 7; its spec says 0..2"},
+                             {"no_explanation", "Told has rules to Explain, but its spec has none"},
+                             {"explanation_values", "right\" has 300 values; allowed: 2..256"},
+                             {"explains_more", "Told-v0: its scout explains more than the 1 tokens of its spec"},
+                             {"explains_else", "Told-v0: token 0 of the explanation is 7; its spec says 0..2"},
+                             {"unexplained", "Told-v0: token 0 of the explanation is not written"},
                          }),
                          [](const auto& test) { return test.param.flaw; });
 

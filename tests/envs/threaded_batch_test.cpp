@@ -44,6 +44,22 @@ TEST_P(ThreadsSameResults, ForEveryNumberOfThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Envs, ThreadsSameResults, ::testing::ValuesIn(Ids()), TestNameOfId);
 
+TEST(ThreadsBatch, TheScoutInsideActsAndExplains) {
+  const auto plain = MakeBatch("Instruction-Short-v0", {.size = 5, .seed = 4});
+  const auto threaded = MakeThreaded("Instruction-Short-v0", 5, 2);
+  ASSERT_TRUE(threaded->HasScout());
+  Buffers want(*plain), got(*threaded);
+  plain->Reset(want.observations.data()), threaded->Reset(got.observations.data());
+  std::vector<uint8_t> said(5 * plain->spec().explanation.size()), heard(said.size(), 255);
+  for (int t = 0; t < 30; ++t) {
+    plain->Scout(want.actions.data()), threaded->Scout(got.actions.data());
+    plain->Explain(said.data()), threaded->Explain(heard.data());
+    ASSERT_EQ(got.actions, want.actions) << t;
+    ASSERT_EQ(heard, said) << t;
+    want.Step(*plain), got.Step(*threaded);
+  }
+}
+
 TEST(ThreadsBatch, StartsNoMoreThreadsThanRowsAndRefusesNone) {
   EXPECT_EQ(MakeThreaded("Corridor-v0", 3, 8)->threads(), 3);
   EXPECT_EQ(MakeThreaded("Corridor-v0", 8, 3)->threads(), 3);

@@ -41,6 +41,10 @@ struct Told {
     int32_t right;
   };
 
+  struct Notes {
+    uint8_t told;  // 1 + right; 0: not yet
+  };
+
   explicit Told(const Params& params) : times(params.times) {}
 
   Spec MakeSpec() const {
@@ -56,6 +60,8 @@ struct Told {
     if (Flaw() == "cells") spec.cells = 1;
     if (Flaw() == "cell_values") spec.cells = 2, spec.tokens = {{"a", 3}, {"b", 2}, {"c", 4}, {"d", 2}};
     if (Flaw() == "value_names") spec.tokens[0].values = {"nothing", "left", "right", "both"};
+    if (Flaw() != "no_explanation") spec.explanation = {{"what pays: not told, left, right", 3}};
+    if (Flaw() == "explanation_values") spec.explanation[0].vocabulary = 300;
     spec.metric_names = {Flaw() == "metrics" ? "failure" : "success"};
     if (Flaw() == "curriculum") spec.curriculum_parameter = "tmies";
     if (Flaw() == "curriculum_type") spec.curriculum_parameter = "hint";
@@ -80,6 +86,15 @@ struct Told {
   }
   void Metrics(const State&, float* metrics) const { metrics[0] = 0; }
   uint8_t Oracle(const State& state) const { return static_cast<uint8_t>(state.right); }
+  uint8_t Scout(const State& state, Notes& notes) const {
+    if (IsCue(state)) notes.told = static_cast<uint8_t>(1 + state.right);
+    return notes.told == 2;
+  }
+  uint8_t* Explain(const State&, const Notes& notes, uint8_t* tokens) const {
+    if (Flaw() == "explains_more") tokens[9] = 0;
+    if (Flaw() != "unexplained") *tokens = Flaw() == "explains_else" ? 7 : notes.told;
+    return tokens + 1;
+  }
   uint8_t Memoryless(const uint8_t*, Stream&) const { return 0; }
   bool IsCue(const State& state) const { return state.steps < times; }
   std::string Text(const State&) const { return "told\n"; }
