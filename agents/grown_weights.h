@@ -9,8 +9,7 @@
 namespace lethe::agents {
 
 /// What these options ask for, a file's policy has not, and GrownWeights adds, in words: a recurrent front, a glance
-/// together with one layer more, the last action among what it sees, or an explainer of what
-/// the scout tells here.
+/// together with one layer more, the last action among what it sees, or an explainer of what the scout tells here.
 std::vector<std::string> PartsToGrow(const configs::SafetensorsFile& file, const RunOptions& options);
 
 /// A file's policy with these parts: at first it does what it did. Nothing of the front is joined to what the memory
