@@ -140,7 +140,8 @@ TEST(DeterminismTrainer, ResumeOfAnExplainedPolicyIsExact) {
   const std::vector<float> end = TrainedParameters(*run, hooks);
   ASSERT_EQ(after_cloning.size(), end.size());
   int compared = 0;
-  for (const ParameterLayout& part : Trainer(*run, {}).layout()) {
+  const std::vector<ParameterLayout> layout = Trainer(*run, {}).layout();
+  for (const ParameterLayout& part : layout) {
     const auto values = [&](const std::vector<float>& all) {
       return std::vector<float>(all.begin() + part.offset, all.begin() + part.offset + part.size);
     };
