@@ -14,7 +14,7 @@ namespace {
 
 /// Sums of one thread's rows.
 struct Tally {
-  std::vector<double> scores;
+  std::vector<double> scores, metrics;
   std::vector<double> living, living_max, resident, cue, other;
   double earlier = 0;
   int64_t steps = 0, cue_steps = 0;
@@ -33,6 +33,7 @@ class Players {
     policy_.to(torch::Device(run.device));
     FlatParameters(policy_).Write(parameters);
     const auto& names = envs_->spec().metric_names;
+    tally_.metrics.assign(names.size(), 0);
     score_metric_ =
         static_cast<size_t>(std::find(names.begin(), names.end(), envs_->spec().score_metric) - names.begin());
   }
@@ -73,7 +74,9 @@ class Players {
       age_[row] = start_[row] != 0 ? 0 : age_[row] + 1;
       last_[row] = terminated_[row] | truncated_[row];
       if (last_[row] == 0 || done_[row] >= quotas_[row]) continue;
-      tally_.scores.push_back(envs_->EpisodeMetrics(static_cast<int>(row))[score_metric_]);
+      const auto metrics = envs_->EpisodeMetrics(static_cast<int>(row));
+      for (size_t i = 0; i < tally_.metrics.size(); ++i) tally_.metrics[i] += metrics[i];
+      tally_.scores.push_back(metrics[score_metric_]);
       ++done_[row];
     }
   }
@@ -152,6 +155,7 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
   for (size_t k = 1; k < tallies.size(); ++k) {
     const Tally& t = tallies[k];
     all.scores.insert(all.scores.end(), t.scores.begin(), t.scores.end());
+    for (size_t i = 0; i < all.metrics.size(); ++i) all.metrics[i] += t.metrics[i];
     for (size_t l = 0; l < all.living.size(); ++l) {
       all.living[l] += t.living[l], all.resident[l] += t.resident[l], all.cue[l] += t.cue[l],
           all.other[l] += t.other[l];
@@ -162,6 +166,9 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
   result.episodes = static_cast<int64_t>(all.scores.size());
   for (const double s : all.scores) result.score += s / static_cast<double>(all.scores.size());
   std::tie(result.score_low, result.score_high) = Interval(all.scores, result.score);
+  Divide(all.metrics, static_cast<double>(all.scores.size()));
+  const auto names = MakeEnvs(run, 1, envs::Purpose::kEvaluate, 0)->spec().metric_names;
+  for (size_t i = 0; i < names.size(); ++i) result.metrics.emplace_back(names[i], all.metrics[i]);
   const double steps = static_cast<double>(all.steps);
   Divide(all.living, steps), Divide(all.resident, steps), Divide(all.cue, static_cast<double>(all.cue_steps));
   Divide(all.other, static_cast<double>(all.steps - all.cue_steps));
@@ -178,6 +185,7 @@ std::string ToJson(const Evaluation& e) {
   json["episodes"] = e.episodes;
   json["score"] = e.score;
   json["score_ci"] = {e.score_low, e.score_high};
+  for (const auto& [name, mean] : e.metrics) json["metrics"][name] = mean;
   json["living_memories"] = e.living;
   json["living_memories_max"] = e.living_max;
   json["resident_memories"] = e.resident;

@@ -19,9 +19,9 @@ namespace lethe::tools {
 namespace {
 
 constexpr const char* kDetails =
-    R"(Plays episodes on levels the agent never trained on and reports its score, and what it remembers meanwhile,
-with the newest good checkpoint of RUN. The options are those of the run; key=value changes them, for instance
-to longer corridors than it was trained on.
+    R"(Plays episodes on levels the agent never trained on and reports its score, every metric of the environment as a
+mean over the episodes, and what it remembers meanwhile, with the newest good checkpoint of RUN. The options are
+those of the run; key=value changes them, for instance to longer corridors than it was trained on.
 
 A run on a sequence task reads its whole test split instead, or with --split valid the other one.
 

@@ -13,11 +13,27 @@ std::string LayerText(const agents::Evaluation& e, size_t layer) {
                      share, e.living_max[layer], e.resident[layer], e.span_cue[layer], e.span_other[layer]);
 }
 
+std::string MetricsText(const std::vector<std::pair<std::string, double>>& metrics) {
+  constexpr size_t kColumns = 100;
+  std::string text, line = "metrics   ";
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    const auto& [name, mean] = metrics[i];
+    const std::string item = fmt::format(" {} {:.4g}{}", name, mean, i + 1 < metrics.size() ? "," : "");
+    if (line.size() + item.size() > kColumns) {
+      text += line + "\n";
+      line.assign(10, ' ');
+    }
+    line += item;
+  }
+  return text + line + "\n";
+}
+
 }  // namespace
 
 std::string EvaluationText(const agents::Evaluation& e) {
   std::string text = fmt::format("score      {:.4f}   (95 % interval {:.4f} to {:.4f}, {} episodes never trained on)\n",
                                  e.score, e.score_low, e.score_high, e.episodes);
+  text += MetricsText(e.metrics);
   if (e.sees_last_action) text += "sees       its last action too: bounds without memory do not hold for it\n";
   if (!e.living.empty()) {
     text += fmt::format("memories   a step sees, of {:.1f} that a memory without forgetting would hold\n",

@@ -32,6 +32,8 @@ void ExpectSamePlay(const Evaluation& a, const Evaluation& b) {
   EXPECT_NEAR(a.score, b.score, 1e-12);
   EXPECT_EQ(a.living_max, b.living_max);
   EXPECT_NEAR(a.never_forgetting, b.never_forgetting, 1e-12);
+  ASSERT_EQ(a.metrics.size(), b.metrics.size());
+  for (size_t i = 0; i < a.metrics.size(); ++i) EXPECT_NEAR(a.metrics[i].second, b.metrics[i].second, 1e-9);
 }
 
 TEST(DeterminismEvaluate, TheSameTwiceAndForAnyNumberOfThreads) {
@@ -56,6 +58,12 @@ TEST(Evaluate, FiguresHangTogether) {
   EXPECT_LT(e.score_low, e.score);
   EXPECT_GT(e.score_high, e.score);
   EXPECT_GT(e.env_steps, 50);
+  ASSERT_EQ(e.metrics.size(), 4u);
+  EXPECT_EQ(e.metrics[0].first, "success");
+  EXPECT_NEAR(e.metrics[0].second, e.score, 1e-12);
+  EXPECT_EQ(e.metrics[3].first, "steps");
+  EXPECT_NEAR(e.metrics[3].second * 50, static_cast<double>(e.env_steps), 1e-6)
+      << "a mean over episodes, not over rows";
   ASSERT_EQ(e.living.size(), 2u);
   for (size_t l = 0; l < 2; ++l) {
     EXPECT_GT(e.living[l], 0);
@@ -81,7 +89,7 @@ TEST(Evaluate, StopsWhenAsked) {
 TEST(Evaluate, JsonHasTheDocumentedKeys) {
   const auto json = nlohmann::json::parse(ToJson(Agent().Play(10, 4, 1)));
   for (const char* key :
-       {"episodes", "score", "score_ci", "living_memories", "living_memories_max", "resident_memories",
+       {"episodes", "score", "score_ci", "metrics", "living_memories", "living_memories_max", "resident_memories",
         "never_forgetting", "span_cue", "span_other", "sees_last_action", "steps_per_s"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_EQ(json["episodes"], 10);

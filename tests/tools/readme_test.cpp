@@ -1,6 +1,6 @@
-// Every line `./lethe ...` that README.md, docs/viewer.md and the pages of docs/results show is run, in the order of
-// the page, but short: what makes a run long is set to little. Elsewhere: docs/adding-an-environment.md in
-// walkthrough_test.cpp, tools/compare.py in plot_test.cpp.
+// Every line `./lethe ...` that README.md, docs/viewer.md, examples/trained and the pages of docs/results show is run,
+// in the order of the page, but short: what makes a run long is set to little. Elsewhere:
+// docs/adding-an-environment.md in walkthrough_test.cpp, tools/compare.py in plot_test.cpp.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -88,7 +88,7 @@ Words Short(Words words) {
     Set(words, "task.test_samples", "2");
     Set(words, "evaluate.batch", "2");
   }
-  if (command == "eval" && Has(words, "corridor")) Set(words, "--episodes", "1");
+  if (command == "eval" && (Has(words, "corridor") || Has(words, "examples"))) Set(words, "--episodes", "1");
   if (command == "train" && Has(words, "100k")) Set(words, "env.length_max", "200");
   if (command == "eval" && Has(words, "100k")) Set(words, "env.length_min", "200"), Set(words, "env.length_max", "200");
   std::erase(words, "--view");  // needs a display: window_test.cpp
@@ -101,7 +101,7 @@ Words Short(Words words) {
 
 /// A folder where the commands find what they name: the tree's own files, and the example as a plug-in.
 void Furnish(const tests::TemporaryFolder& folder) {
-  for (const char* name : {"configs", "README.md"}) fs::create_symlink(kSource + "/" + name, folder / name);
+  for (const char* name : {"configs", "examples", "README.md"}) fs::create_symlink(kSource + "/" + name, folder / name);
   fs::create_symlink(kSource + "/README.md", folder / "text.txt");
   fs::create_directories(folder / "build/plugin");
   fs::create_symlink(LETHE_TEST_PLUGINS "/libplugin_echo.so", folder / "build/plugin/libecho.so");
@@ -126,7 +126,7 @@ TEST_P(ReadmePages, EveryCommandRuns) {
 
 INSTANTIATE_TEST_SUITE_P(Pages, ReadmePages,
                          testing::Values("README.md", "docs/viewer.md", "docs/results/memory.md",
-                                         "docs/results/agents.md"),
+                                         "docs/results/agents.md", "examples/trained/README.md"),
                          [](const auto& page) {
                            std::string name = page.param;
                            std::replace_if(

@@ -33,9 +33,12 @@ std::vector<std::string> Keys(const Json& object) {
   return keys;
 }
 
-const std::vector<std::string> kEvaluationKeys = {
-    "episodes",         "score",    "score_ci",   "living_memories",  "living_memories_max", "resident_memories",
-    "never_forgetting", "span_cue", "span_other", "sees_last_action", "steps_per_s"};
+const std::vector<std::string> kEvaluationKeys = {"episodes",          "score",
+                                                  "score_ci",          "metrics",
+                                                  "living_memories",   "living_memories_max",
+                                                  "resident_memories", "never_forgetting",
+                                                  "span_cue",          "span_other",
+                                                  "sees_last_action",  "steps_per_s"};
 
 /// One finished run, shared by the tests that only look at it.
 class FinishedRun : public testing::Test {
@@ -134,6 +137,7 @@ TEST_F(FinishedRun, EvalPrintsOneObjectWithExactlyTheKeys) {
   EXPECT_EQ(json["episodes"], 30);
   EXPECT_EQ(json["living_memories"].size(), 2u);
   EXPECT_LE(json["score_ci"][0], json["score"]);
+  EXPECT_EQ(Keys(json["metrics"]), (std::vector<std::string>{"success", "wrong_door", "length", "steps"}));
   EXPECT_EQ(Keys(Json::parse(configs::ReadWholeFile(In("report/evaluation.json")))), kEvaluationKeys);
 }
 
