@@ -14,7 +14,8 @@ namespace {
 
 /// Sums of one thread's rows.
 struct Tally {
-  std::vector<double> scores, metrics;
+  std::vector<double> scores;
+  NamedMetrics metrics;
   std::vector<double> living, living_max, resident, cue, other;
   double earlier = 0;
   int64_t steps = 0, cue_steps = 0;
@@ -33,7 +34,7 @@ class Players {
     policy_.to(torch::Device(run.device));
     FlatParameters(policy_).Write(parameters);
     const auto& names = envs_->spec().metric_names;
-    tally_.metrics.assign(names.size(), 0);
+    for (const std::string& name : names) tally_.metrics.emplace_back(name, 0);
     score_metric_ =
         static_cast<size_t>(std::find(names.begin(), names.end(), envs_->spec().score_metric) - names.begin());
   }
@@ -75,7 +76,7 @@ class Players {
       last_[row] = terminated_[row] | truncated_[row];
       if (last_[row] == 0 || done_[row] >= quotas_[row]) continue;
       const auto metrics = envs_->EpisodeMetrics(static_cast<int>(row));
-      for (size_t i = 0; i < tally_.metrics.size(); ++i) tally_.metrics[i] += metrics[i];
+      for (size_t i = 0; i < tally_.metrics.size(); ++i) tally_.metrics[i].second += metrics[i];
       tally_.scores.push_back(metrics[score_metric_]);
       ++done_[row];
     }
@@ -155,7 +156,7 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
   for (size_t k = 1; k < tallies.size(); ++k) {
     const Tally& t = tallies[k];
     all.scores.insert(all.scores.end(), t.scores.begin(), t.scores.end());
-    for (size_t i = 0; i < all.metrics.size(); ++i) all.metrics[i] += t.metrics[i];
+    for (size_t i = 0; i < all.metrics.size(); ++i) all.metrics[i].second += t.metrics[i].second;
     for (size_t l = 0; l < all.living.size(); ++l) {
       all.living[l] += t.living[l], all.resident[l] += t.resident[l], all.cue[l] += t.cue[l],
           all.other[l] += t.other[l];
@@ -166,9 +167,8 @@ Evaluation Evaluate(const RunOptions& run, const std::vector<float>& parameters,
   result.episodes = static_cast<int64_t>(all.scores.size());
   for (const double s : all.scores) result.score += s / static_cast<double>(all.scores.size());
   std::tie(result.score_low, result.score_high) = Interval(all.scores, result.score);
-  Divide(all.metrics, static_cast<double>(all.scores.size()));
-  const auto names = MakeEnvs(run, 1, envs::Purpose::kEvaluate, 0)->spec().metric_names;
-  for (size_t i = 0; i < names.size(); ++i) result.metrics.emplace_back(names[i], all.metrics[i]);
+  for (const auto& [name, sum] : all.metrics)
+    result.metrics.emplace_back(name, sum / static_cast<double>(all.scores.size()));
   const double steps = static_cast<double>(all.steps);
   Divide(all.living, steps), Divide(all.resident, steps), Divide(all.cue, static_cast<double>(all.cue_steps));
   Divide(all.other, static_cast<double>(all.steps - all.cue_steps));

@@ -10,6 +10,9 @@
 
 namespace lethe::agents {
 
+/// Names and values, in the order of an environment's metrics.
+using NamedMetrics = std::vector<std::pair<std::string, double>>;
+
 struct EvaluationOptions {
   int64_t episodes = 1000;
   int64_t rows = 64;  ///< environments that play at once, over all threads
@@ -28,11 +31,11 @@ struct Interrupted : std::runtime_error {
 struct Evaluation {
   int64_t episodes = 0;
   double score = 0;
-  double score_low = 0, score_high = 0;                 ///< 95 % interval: Wilson's for scores of 0 and 1, else normal
-  std::vector<std::pair<std::string, double>> metrics;  ///< every metric of the environment, mean over the episodes
-  std::vector<double> living, living_max;               ///< memories with m > 0 for the present query, itself excluded
-  std::vector<double> resident;                         ///< stored memories of a row, bank and block
-  double never_forgetting = 0;                          ///< earlier steps of the episode
+  double score_low = 0, score_high = 0;      ///< 95 % interval: Wilson's for scores of 0 and 1, else normal
+  NamedMetrics metrics;                      ///< every metric of the environment, mean over the episodes
+  std::vector<double> living, living_max;    ///< memories with m > 0 for the present query, itself excluded
+  std::vector<double> resident;              ///< stored memories of a row, bank and block
+  double never_forgetting = 0;               ///< earlier steps of the episode
   std::vector<double> span_cue, span_other;  ///< span of steps whose observation shows the secret, and of the others
   bool sees_last_action = false;             ///< policy.last_action: bounds without memory do not hold for it
   int64_t env_steps = 0;

@@ -13,7 +13,7 @@ std::string LayerText(const agents::Evaluation& e, size_t layer) {
                      share, e.living_max[layer], e.resident[layer], e.span_cue[layer], e.span_other[layer]);
 }
 
-std::string MetricsText(const std::vector<std::pair<std::string, double>>& metrics) {
+std::string MetricsText(const agents::NamedMetrics& metrics) {
   constexpr size_t kColumns = 100;
   std::string text, line = "metrics   ";
   for (size_t i = 0; i < metrics.size(); ++i) {

@@ -1,11 +1,12 @@
 // The finished runs in examples/trained score what their README says: a change of how an agent reads, remembers or acts
-// shows here, where every part by itself may still agree with its own tests.
+// shows here, where every part by itself may still agree with its own tests. Learnt: not among the fast ones.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
+#include <sstream>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -56,6 +57,17 @@ TEST(LearntAgents, ScoreWhatIsStated) {
     EXPECT_GE(interval[1], score.low) << name;
     EXPECT_LE(interval[0], score.high) << name;
   }
+}
+
+TEST(LearntAgents, TheTextOfManyMetricsIsWrapped) {
+  const tests::TemporaryFolder folder;
+  const auto ended = tests::RunLethe(folder.path(), {"eval", (kTrained / "instruction").string(), "--episodes", "2"});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_NE(ended.out.find("\nmetrics    success "), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find(", dropped "), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find(",\n           "), std::string::npos) << ended.out;
+  std::istringstream lines(ended.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
 }  // namespace
