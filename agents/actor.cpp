@@ -87,24 +87,24 @@ void Actor::StartEpisodes(const ParamVersion& params) {
   now_.acts_as_oracle = OracleActs();
 }
 
-void Actor::Advise(uint8_t* actions) {
-  if (options_.asks_scout) return envs_->Scout(actions);
+void Actor::Advise(uint8_t* actions, uint8_t* ties) {
+  if (options_.asks_scout) return envs_->Scout(actions, ties);
   envs_->Oracle(actions);
 }
 
 /// Writes the actions of a slot, the teacher's advice and, of a policy, what it thought.
 void Actor::Act(int64_t slot, Rollout& r, PolicyStepper* stepper) {
-  uint8_t* actions = &r.actions[static_cast<size_t>(slot * r.rows)];
-  if (!r.advice.empty()) Advise(&r.advice[static_cast<size_t>(slot * r.rows)]);
-  if (!r.explanation.empty())
-    envs_->Explain(&r.explanation[static_cast<size_t>(slot * r.rows) * envs_->spec().explanation.size()]);
+  const auto first = static_cast<size_t>(slot * r.rows);
+  uint8_t* actions = &r.actions[first];
+  if (!r.advice.empty()) Advise(&r.advice[first], r.ties.empty() ? nullptr : &r.ties[first]);
+  if (!r.explanation.empty()) envs_->Explain(&r.explanation[first * envs_->spec().explanation.size()]);
   if (stepper == nullptr) {
-    std::copy_n(&r.advice[static_cast<size_t>(slot * r.rows)], r.rows, actions);
+    std::copy_n(&r.advice[first], r.rows, actions);
     ++now_.steps;
     return;
   }
-  const torch::Tensor head = stepper->Step(&r.observations[static_cast<size_t>(slot * r.rows * r.tokens)],
-                                           &r.episode_start[static_cast<size_t>(slot * r.rows)]);
+  const torch::Tensor head =
+      stepper->Step(&r.observations[first * static_cast<size_t>(r.tokens)], &r.episode_start[first]);
   const int64_t size = r.rows * (r.num_actions + 1);
   const float* values = head.const_data_ptr<float>();
   std::copy(values, values + size, &r.head[static_cast<size_t>(slot * size)]);
@@ -147,6 +147,7 @@ Rollout Actor::Run(const ParamVersion& params) {
   r.terminated.resize(slots * rows);
   r.truncated.resize(slots * rows);
   r.advice.resize(options_.acting == Acting::kPolicy ? 0 : slots * rows);
+  r.ties.resize(options_.asks_ties ? r.advice.size() : 0);
   r.explanation.resize(options_.asks_why ? r.advice.size() * envs_->spec().explanation.size() : 0);
   r.head.resize(OracleActs() ? 0 : slots * rows * width);
 

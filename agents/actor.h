@@ -34,7 +34,8 @@ struct ActorOptions {
   int64_t unroll = 32;
   Acting acting = Acting::kPolicy;
   bool asks_scout = false;  ///< who acts as oracle or advises is the environment's scout
-  bool asks_why = false;    ///< and tells what it is after
+  bool asks_ties = false;   ///< and tells what would be as good
+  bool asks_why = false;    ///< and what it is after
 };
 
 /// One batch of environments, a policy of its own, and where they stand. Belongs to one thread.
@@ -53,7 +54,7 @@ class Actor {
   void StartEpisodes(const ParamVersion& params);
   void Act(int64_t slot, Rollout& rollout, PolicyStepper* stepper);
   bool OracleActs() const { return options_.acting == Acting::kOracle; }
-  void Advise(uint8_t* actions);
+  void Advise(uint8_t* actions, uint8_t* ties);
   void RecordEpisodes(int64_t slot, Rollout& rollout);
 
   const ActorOptions options_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,9 @@ struct UpdateReport {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0;  ///< kl: per finished episode, averaged
   double kl_now = 0;                                            ///< the same since an episode finished last
   double agreement = 1;         ///< share of steps whose likeliest action is the oracle's; cloning only
-  double explanation_loss = 0;  ///< nats by which what the scout is after is missed; with clone.explain_weight only
+  /// Nats by which every token of what the scout is after is missed, where it was asked, and their sum.
+  std::vector<double> explanation_losses;
+  double ExplanationLoss() const { return std::reduce(explanation_losses.begin(), explanation_losses.end()); }
   double grad_norm = 0;         ///< before clipping; not finite: the update was not applied
   double learning_rate = 0;
   double span_weight = 0;           ///< alpha

@@ -8,9 +8,10 @@ namespace lethe::agents {
 
 namespace {
 
-bool Agrees(std::span<const float> head, int action) {
+bool Agrees(std::span<const float> head, const StepCredit& advice) {
   const auto logits = head.first(head.size() - 1);
-  return std::max_element(logits.begin(), logits.end()) - logits.begin() == action;
+  const auto likeliest = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  return likeliest == advice.action || (likeliest < 8 && (advice.ties >> likeliest & 1) != 0);
 }
 
 }  // namespace
@@ -34,13 +35,15 @@ UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOp
     for (int64_t row = 0; row < r.rows; ++row) {
       for (int64_t t = 0; t < r.unroll; ++t) {
         if (!HasLoss(r, row, t)) continue;
-        const int action = r.advice[static_cast<size_t>(t * r.rows + row)];
+        const auto at = static_cast<size_t>(t * r.rows + row);
         // Cross-entropy is the policy loss with an advantage of 1.
-        ActorCriticStep(
-            shard.Head(row, t),
-            {.action = action, .advantage = 1, .target = credit.targets[static_cast<size_t>(row * r.unroll + t)]},
-            {.value = options.value_weight, .entropy = 0}, scale, shard.GradHead(row, t), sums);
-        agreeing += Agrees(shard.Head(row, t), action);
+        const StepCredit advice = {.action = r.advice[at],
+                                   .advantage = 1,
+                                   .target = credit.targets[static_cast<size_t>(row * r.unroll + t)],
+                                   .ties = r.ties.empty() ? uint8_t{0} : r.ties[at]};
+        ActorCriticStep(shard.Head(row, t), advice, {.value = options.value_weight, .entropy = 0}, scale,
+                        shard.GradHead(row, t), sums);
+        agreeing += Agrees(shard.Head(row, t), advice);
         if (!r.explanation.empty())
           ExplanationStep(shard.Explanation(row, t), vocabularies, shard.Said(row, t), options.explain_weight * scale,
                           shard.GradExplanation(row, t), sums);

@@ -44,6 +44,27 @@ double KlDivergence(std::span<const float> teacher, std::span<const float> stude
 
 namespace {
 
+/// log pi(a), and how it is shared among the actions that count as a.
+struct Right {
+  Right(const Row& row, size_t actions, const StepCredit& credit)
+      : log_p(row.log_p[static_cast<size_t>(credit.action)]) {
+    std::fill_n(shares.begin(), actions, 0.0f);
+    shares[static_cast<size_t>(credit.action)] = 1;
+    if ((credit.ties & (credit.ties - 1)) == 0) return;  // one action
+    const size_t with_bits = std::min<size_t>(actions, 8);
+    const auto is_right = [&](size_t k) { return (credit.ties >> k & 1) != 0; };
+    for (size_t k = 0; k < with_bits; ++k)
+      if (is_right(k)) log_p = std::max(log_p, row.log_p[k]);
+    float sum = 0;  // relative to the likeliest, so that it is not 0
+    for (size_t k = 0; k < with_bits; ++k)
+      if (is_right(k)) sum += shares[k] = std::exp(row.log_p[k] - log_p);
+    for (size_t k = 0; k < with_bits; ++k) shares[k] /= sum;
+    log_p += std::log(sum);
+  }
+  std::array<float, kMaxActions> shares;
+  float log_p;
+};
+
 struct ValueLoss {
   double square, slope;  // and its derivative by the value
 };
@@ -67,15 +88,15 @@ void ActorCriticStep(std::span<const float> head, const StepCredit& credit, cons
   LogSoftmax(head.first(actions), row.log_p, row.p);
   double entropy = 0;
   for (size_t k = 0; k < actions; ++k) entropy -= static_cast<double>(row.p[k]) * row.log_p[k];
+  const Right right(row, actions, credit);
   for (size_t k = 0; k < actions; ++k) {
-    const double chosen = static_cast<int>(k) == credit.action ? 1 : 0;
-    const double policy = credit.advantage * (row.p[k] - chosen);
+    const double policy = credit.advantage * (row.p[k] - right.shares[k]);
     const double bonus = weights.entropy * row.p[k] * (row.log_p[k] + entropy);
     grad[k] = static_cast<float>(scale * (policy + bonus));
   }
   const ValueLoss value = ValueLossOf(head[actions], credit, weights.value_clip);
   grad[actions] = static_cast<float>(scale * weights.value * value.slope);
-  sums.policy -= credit.advantage * row.log_p[static_cast<size_t>(credit.action)];
+  sums.policy -= credit.advantage * right.log_p;
   sums.value += value.square;
   sums.entropy += entropy;
   ++sums.steps;
@@ -102,10 +123,11 @@ void ExplanationStep(std::span<const float> logits, std::span<const int> vocabul
                      double scale, std::span<float> grad, LossSums& sums) {
   Row row;
   size_t first = 0;
+  sums.explanation.resize(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i) {
     const auto size = static_cast<size_t>(vocabularies[i]);
     LogSoftmax(logits.subspan(first, size), row.log_p, row.p);
-    sums.explanation -= row.log_p[tokens[i]];
+    sums.explanation[i] -= row.log_p[tokens[i]];
     for (size_t k = 0; k < size; ++k)
       grad[first + k] = static_cast<float>(scale * (row.p[k] - (k == tokens[i] ? 1 : 0)));
     first += size;

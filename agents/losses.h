@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace lethe::agents {
 
@@ -16,11 +17,13 @@ double KlDivergence(std::span<const float> teacher, std::span<const float> stude
 
 /// Sums over steps of the terms of a loss, for reports.
 struct LossSums {
-  double policy = 0, value = 0, entropy = 0, kl = 0, explanation = 0;
+  double policy = 0, value = 0, entropy = 0, kl = 0;
+  std::vector<double> explanation;  ///< of every token
   int64_t steps = 0;
 };
 
-/// Weights of the actor-critic loss of one step: -advantage log pi(a) + value (V - target)^2 - entropy H(pi).
+/// Weights of the actor-critic loss of one step: -advantage log pi(a) + value (V - target)^2 - entropy H(pi). Of
+/// several actions that are as right pi(a) is the sum: how it is shared among them is free.
 /// With value_clip c > 0 the square is the larger of (V - target)^2 and (V' - target)^2, V' being V kept within c of
 /// the value that the acting policy had: what moved far is not pushed further. Source: PPO's published code.
 struct LossWeights {
@@ -34,6 +37,7 @@ struct StepCredit {
   int action = 0;
   double advantage = 0, target = 0;
   double acting_value = 0;  ///< of the policy that acted, for value_clip
+  uint8_t ties = 0;         ///< bits of those of the actions 0 .. 7, `action` among them, that are as right; 0: it alone
 };
 
 /// Adds one step's terms to `sums` and writes d(loss * scale)/d(head) of that step. head: logits, then the value.
@@ -44,8 +48,8 @@ void ActorCriticStep(std::span<const float> head, const StepCredit& credit, cons
 void DistillStep(std::span<const float> teacher, std::span<const float> student, double value_weight, double scale,
                  double scale_value, std::span<float> grad, LossSums& sums);
 
-/// Adds the cross-entropy of an explanation's tokens, the sum over them, and writes its gradient * scale. logits: of
-/// every token as many as its vocabulary, at most 256, one token after the other.
+/// Adds the cross-entropies of an explanation's tokens, and writes the gradient of their sum * scale. logits: of every
+/// token as many as its vocabulary, at most 256, one token after the other.
 void ExplanationStep(std::span<const float> logits, std::span<const int> vocabularies, std::span<const uint8_t> tokens,
                      double scale, std::span<float> grad, LossSums& sums);
 

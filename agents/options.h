@@ -52,6 +52,7 @@ struct RunOptions {
     int64_t max_steps = 0;
     std::string teacher = "oracle";  ///< or scout, which knows nothing but what was observed
     std::string actor = "oracle";    ///< the teacher; or policy, which the teacher advises
+    bool accepts_ties = false;       ///< whatever the scout holds as good as its action is as right
     CloningOptions loss;
     OptimizerOptions optimizer;
   } clone;

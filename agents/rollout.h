@@ -50,6 +50,7 @@ struct Rollout {
   std::vector<uint8_t> is_last;        ///< [T + 1, B]
   std::vector<uint8_t> actions;        ///< [T, B]
   std::vector<uint8_t> advice;         ///< [T, B] what the oracle would do; empty where nobody asked for it
+  std::vector<uint8_t> ties;           ///< [T, B] EnvBatch::Scout's; empty where nobody asked
   std::vector<uint8_t> explanation;    ///< [T, B, its tokens] what the scout was after; empty where nobody asked
   std::vector<float> rewards;          ///< [T, B]
   std::vector<uint8_t> terminated;     ///< [T, B]
@@ -64,12 +65,13 @@ struct Rollout {
   double seconds_envs = 0, seconds_acting = 0, seconds_waiting = 0;
 };
 
-/// What the arrays of one rollout take; memories, which are shared, not counted.
-inline double RolloutBytes(int64_t rows, int64_t unroll, int64_t tokens, int64_t num_actions, int64_t explained) {
+/// What the arrays of one rollout take; memories, which are shared, not counted. told: tokens that the scout says in a
+/// step besides its action: ties, explanation.
+inline double RolloutBytes(int64_t rows, int64_t unroll, int64_t tokens, int64_t num_actions, int64_t told) {
   const double per_slot = static_cast<double>(tokens) + 2;  // seen, start, last
   const double per_step = 4 + sizeof(float) +
                           sizeof(float) * static_cast<double>(num_actions + 1) +  // action, advice and what followed
-                          static_cast<double>(explained);
+                          static_cast<double>(told);
   return static_cast<double>(rows) *
          (static_cast<double>(unroll + 1) * per_slot + static_cast<double>(unroll) * per_step);
 }

@@ -221,6 +221,7 @@ class Trainer::Impl {
       actor.unroll = t.unroll_length;
       actor.acting = WhoActs();
       actor.asks_scout = options_.clone.teacher == "scout";
+      actor.asks_ties = options_.clone.accepts_ties;
       actor.asks_why = options_.clone.loss.explain_weight > 0;
       auto policy = std::make_shared<Policy>(policy_.options());
       policy->to(torch::Device(options_.device));

@@ -43,7 +43,8 @@ struct Outcome {
 ///   Notes       what it remembers of an episode beyond what the state tells of its past; like State, and all zeros
 ///               before the first observation
 ///   uint8_t Scout(state, Notes&) const     adds the present observation to the notes and acts. It may use of the
-///                                          state only what follows from observations and actions so far
+///                                          state only what follows from observations and actions so far. Or an Advice,
+///                                          which names other actions that are as good
 /// If it can tell what it is after (see EnvBatch::Explain; MakeSpec describes the tokens in Spec::explanation):
 ///   uint8_t* Explain(state, const Notes&, uint8_t* tokens) const     returns the place after the last token
 /// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
@@ -80,10 +81,18 @@ concept HasPicture = requires(const R& rules, const typename R::State& state) {
   { rules.MakePicture(state) } -> std::same_as<Picture>;
 };
 
+/// A scout's action, and a bit for each of the actions 0 .. 7 that are as good, itself included.
+struct Advice {
+  // Implicit, for scouts that return their action alone.
+  Advice(uint8_t only) : action(only), ties(only < 8 ? static_cast<uint8_t>(1 << only) : uint8_t{0}) {}
+  Advice(uint8_t chosen, uint8_t as_good) : action(chosen), ties(as_good) {}
+  uint8_t action, ties;
+};
+
 template <class R>
 concept HasScoutRules = requires(const R& rules, const typename R::State& state, typename R::Notes& notes) {
   requires PlainBytes<typename R::Notes>;
-  { rules.Scout(state, notes) } -> std::convertible_to<uint8_t>;
+  { rules.Scout(state, notes) } -> std::convertible_to<Advice>;
 };
 
 template <class R>
@@ -222,14 +231,19 @@ class Batch final : public EnvBatch {
 
   bool HasScout() const override { return HasScoutRules<R>; }
 
-  void Scout(uint8_t* actions) override {
+  using EnvBatch::Scout;
+  void Scout(uint8_t* actions, uint8_t* ties) override {
     if constexpr (HasScoutRules<R>) {
       for (int row = 0; row < size(); ++row) CheckStarted(row);
       notes_.resize(clocks_.size());
-      for (int row = 0; row < size(); ++row)
-        actions[row] = clocks_[row].phase == kTerminated ? 0 : rules_.Scout(StateOf(row), notes_[row]);
+      for (int row = 0; row < size(); ++row) {
+        Advice advice(0);
+        if (clocks_[row].phase != kTerminated) advice = rules_.Scout(StateOf(row), notes_[row]);
+        actions[row] = advice.action;
+        if (ties != nullptr) ties[row] = advice.ties;
+      }
     } else {
-      EnvBatch::Scout(actions);
+      EnvBatch::Scout(actions, ties);
     }
   }
 

@@ -81,7 +81,12 @@ class EnvBatch {
   /// The scout's action for each row's present state, [size]. It takes notes of what it sees where it is asked; of an
   /// episode in which it was not asked from the start on, it does not know what came before. The notes are saved and
   /// restored with the batch. std::logic_error if there is none.
-  virtual void Scout(uint8_t*) { throw std::logic_error(spec().family + " has no scout"); }
+  /// ties: null, or [size] for a bit for each of the actions 0 .. 7 that the scout holds as good, its own included.
+  virtual void Scout(uint8_t* actions, uint8_t* ties) {
+    static_cast<void>(actions), static_cast<void>(ties);
+    throw std::logic_error(spec().family + " has no scout");
+  }
+  void Scout(uint8_t* actions) { Scout(actions, nullptr); }
   /// What the scout is after in each row's present state, in which it has been asked, in tokens that spec().explanation
   /// describes, [size * explanation.size()]: all 0 after termination. std::logic_error if there is no scout that
   /// explains, or it was never asked.

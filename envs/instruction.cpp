@@ -429,7 +429,7 @@ class Instruction {
   }
 
   uint8_t Oracle(const State& state) const;
-  uint8_t Scout(const State& state, Notes& notes) const;
+  Advice Scout(const State& state, Notes& notes) const;
   uint8_t* Explain(const State& state, const Notes& notes, uint8_t* tokens) const;
 
   bool IsCue(const State& state) const {
@@ -620,11 +620,12 @@ class Instruction {
   struct Route {
     int steps = std::numeric_limits<int>::max();
     uint8_t action = kStay;
+    uint8_t ties = 1 << kStay;  // a bit for each action that one as short begins with
   };
   uint16_t TargetOfOldest(const State& state, Type type) const;
   template <class Goals, class CanWalk>
   Route RouteTo(const State& state, const Goals& goals, CanWalk can_walk) const;
-  uint8_t Choose(const State& state, const Route& act, const Route& ask) const;
+  const Route& Choose(const State& state, const Route& act, const Route& ask) const;
 
   // --- The scout.
 
@@ -756,13 +757,13 @@ uint8_t Instruction::Oracle(const State& state) const {
     if (state.open[type] == 0) return Route{};
     return RouteTo(state, std::array{TargetOfOldest(state, type)}, [](int) { return true; });
   };
-  return Choose(state, route(kAct), route(kAsk));
+  return Choose(state, route(kAct), route(kAsk)).action;
 }
 
 // The nearer one; of two as near the one opened first.
-uint8_t Instruction::Choose(const State& state, const Route& act, const Route& ask) const {
-  if (act.steps != ask.steps) return act.steps < ask.steps ? act.action : ask.action;
-  return Tasks(state)[OpenTasks(state)[0]].type == kAct ? act.action : ask.action;
+const Instruction::Route& Instruction::Choose(const State& state, const Route& act, const Route& ask) const {
+  if (act.steps != ask.steps) return act.steps < ask.steps ? act : ask;
+  return Tasks(state)[OpenTasks(state)[0]].type == kAct ? act : ask;
 }
 
 // The cell of the oldest open task of a type, of which there is one.
@@ -796,7 +797,9 @@ Instruction::Route Instruction::RouteTo(const State& state, const Goals& goals, 
   Route best;
   for (uint8_t action = 0; action < kStay; ++action) {
     const int steps = distance[state.position + steps_[action]] + 1;
-    if (steps <= UINT16_MAX && steps < best.steps) best = {steps, action};
+    if (steps > UINT16_MAX || steps > best.steps) continue;
+    if (steps < best.steps) best = {steps, action, 0};
+    best.ties |= static_cast<uint8_t>(1 << action);
   }
   return best;
 }
@@ -804,7 +807,7 @@ Instruction::Route Instruction::RouteTo(const State& state, const Goals& goals, 
 // --- The scout.
 
 // Goes where it has seen the thing and, for a question, its pad; else where it sees more of the room.
-uint8_t Instruction::Scout(const State& state, Notes& notes) const {
+Advice Instruction::Scout(const State& state, Notes& notes) const {
   Look(state, notes);
   if (state.time >= state.next_start || NumOpen(state) == 0) return kStay;
   const auto can_walk = [&](int at) { return Knows(notes, at); };
@@ -816,13 +819,14 @@ uint8_t Instruction::Scout(const State& state, Notes& notes) const {
     return RouteTo(state, std::array{target}, can_walk);
   };
   const Route act = route(kAct), ask = route(kAsk);
-  if (act.steps != Route{}.steps || ask.steps != Route{}.steps) return Choose(state, act, ask);
+  const auto advice = [](const Route& way) { return Advice(way.action, way.ties); };
+  if (act.steps != Route{}.steps || ask.steps != Route{}.steps) return advice(Choose(state, act, ask));
   std::array<uint16_t, 32 * 32> edge;
   size_t count = 0;
   for (const FloorCell& cell : floor_) {
     if (Grid(state)[cell.at].kind == kFloor && Knows(notes, cell.at) && ShowsMore(notes, cell)) edge[count++] = cell.at;
   }
-  return RouteTo(state, std::span(edge).first(count), can_walk).action;
+  return advice(RouteTo(state, std::span(edge).first(count), can_walk));
 }
 
 // What is due of either type: the thing that was heard, and where the scout goes for it as far as it knows that.

@@ -33,7 +33,7 @@ inline constexpr uint64_t kPluginMagic = 0x6C65746865656E76;  // "letheenv"
 /// Goes up with every change of a class that crosses the border, comments apart: EnvBatch, Params, OptionVisitor,
 /// Registry, Entry, Change, Scores, Spec, TokenSpec, BatchOptions, StepOutput, Picture, Cell, Stream, and of configs
 /// Range and OneOf. Sizes alone do not show an exchanged function.
-inline constexpr uint32_t kPluginVersion = 6;
+inline constexpr uint32_t kPluginVersion = 7;
 
 namespace detail {
 

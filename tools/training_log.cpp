@@ -40,7 +40,10 @@ void AddUpdate(const agents::TrainingStatus& status, Json& line) {
   line["ratio_mean"] = update.ratio_mean;
   if (status.phase == agents::Phase::kClone) {
     line["agreement"] = update.agreement;
-    if (update.explanation_loss > 0) line["explanation_loss"] = update.explanation_loss;
+    if (!update.explanation_losses.empty()) {
+      line["explanation_loss"] = update.ExplanationLoss();
+      line["explanation_losses"] = update.explanation_losses;
+    }
   }
   line["policy_lag"] = status.policy_lag;
 }
@@ -98,7 +101,7 @@ ProgressLine MakeProgressLine(const agents::TrainingStatus& status, double total
   } else if (status.phase == agents::Phase::kClone) {
     line.losses = {
         {"cross_entropy", update.policy_loss}, {"value", update.value_loss}, {"agreement", update.agreement}};
-    if (update.explanation_loss > 0) line.losses.emplace_back("explanation", update.explanation_loss);
+    if (!update.explanation_losses.empty()) line.losses.emplace_back("explanation", update.ExplanationLoss());
   } else {
     line.losses = {{"policy", update.policy_loss}, {"value", update.value_loss}, {"entropy", update.entropy}};
   }
@@ -119,8 +122,9 @@ void TrainingLog::Write(const Json& line, const std::vector<float>& spans) {
   for (const auto& [key, value] : line.items()) {
     if (key == step_key_) continue;
     if (value.is_number() && std::isfinite(value.get<double>())) tensorboard_.Scalar(key, step, value.get<double>());
-    for (size_t layer = 0; value.is_array() && layer < value.size(); ++layer)
-      tensorboard_.Scalar(fmt::format("{}/layer_{}", key, layer + 1), step, value[layer].get<double>());
+    const char* part = key == "explanation_losses" ? "token" : "layer";
+    for (size_t i = 0; value.is_array() && i < value.size(); ++i)
+      tensorboard_.Scalar(fmt::format("{}/{}_{}", key, part, i + 1), step, value[i].get<double>());
   }
   tensorboard_.Histogram("spans", step, spans);
   tensorboard_.Flush();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "agents/actor.h"
@@ -119,7 +120,59 @@ TEST(Cloning, TheScoutTeachesWhereItIsAsked) {
   }
 }
 
-std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more = {}) {
+std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more = {});
+
+/// What the scout holds as good, as a batch of its own hears it; the loss and the agreement count all of it.
+TEST(Cloning, WhateverTheScoutHoldsAsGoodIsRight) {
+  const auto run = MakeExplainedRun({"clone.accept_ties=true"});
+  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
+  FlatParameters parameters(*policy);
+  std::vector<float> values = parameters.Read();
+  const ParamVersion params{.version = 0, .values = values};
+  Actor actor({.unroll = 8, .acting = Acting::kAdvisedPolicy, .asks_scout = true, .asks_ties = true},
+              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
+  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
+  WorkerPool pool(1);
+  ShardedPolicy sharded(*policy, parameters, pool);
+  Optimizer still({.learning_rate = 0}, values.size());
+  StudentMemory memories;
+  std::vector<uint8_t> observations(static_cast<size_t>(4 * envs->num_tokens())), advice(4), ties(4), start(4), ends(8);
+  std::vector<float> rewards(4);
+  envs->Reset(observations.data());
+  int several = 0;
+  for (int i = 0; i < 6; ++i) {
+    const std::vector<Rollout> rollouts = {actor.Run(params)};
+    const Rollout& r = rollouts[0];
+    const auto shards = sharded.Forward(rollouts, ActingStates(rollouts), false);
+    double nats = 0, agreeing = 0;
+    for (int64_t t = 0; t < r.unroll; ++t) {
+      envs->Scout(advice.data(), ties.data());
+      for (int64_t row = 0; row < 4; ++row) {
+        const auto at = static_cast<size_t>(4 * t + row);
+        const uint8_t right = ties[static_cast<size_t>(row)];
+        ASSERT_EQ(r.advice[at], advice[static_cast<size_t>(row)]) << "slot " << t;
+        ASSERT_EQ(r.ties[at], right) << "slot " << t;
+        if (r.is_last[at] != 0) continue;
+        several += std::popcount(right) > 1;
+        const auto logits = shards[0].Head(row, t).first(static_cast<size_t>(r.num_actions));
+        double sum = 0;
+        for (int k = 0; k < r.num_actions; ++k)
+          if ((right >> k & 1) != 0) sum += std::exp(static_cast<double>(LogProbability(logits, k)));
+        nats -= std::log(sum);
+        agreeing += right >> (std::max_element(logits.begin(), logits.end()) - logits.begin()) & 1;
+      }
+      envs->Step(&r.actions[static_cast<size_t>(4 * t)],
+                 {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+    }
+    EXPECT_EQ(r.ties.size(), r.advice.size());
+    const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
+    EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
+    EXPECT_NEAR(report.agreement, agreeing / static_cast<double>(r.env_steps), 1e-12) << "rollout " << i;
+  }
+  EXPECT_GT(several, 4);
+}
+
+std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more) {
   std::vector<std::string> all = {"env.id=Instruction-Short-v0",
                                   "memory.dim=16",
                                   "memory.heads=2",
@@ -180,7 +233,7 @@ TEST(Cloning, TheScoutExplainsItselfWhereItIsAskedWhy) {
     EXPECT_EQ(RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, static_cast<int64_t>(count)),
               RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0) + spoken);
     const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
-    EXPECT_NEAR(report.explanation_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
+    EXPECT_NEAR(report.ExplanationLoss(), nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
   }
 }
 
@@ -203,7 +256,7 @@ TEST(Cloning, ExplanationsAreLearnt) {
     StudentMemory memories;
     double first = 0, last = 0;
     for (int i = 0; i < 150; ++i) {
-      last = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, descent, memories).explanation_loss;
+      last = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, descent, memories).ExplanationLoss();
       if (i == 0) first = last;
       parameters.Write(values);
     }
@@ -219,7 +272,7 @@ TEST(Cloning, ATrainingReportsWhatItMissesOfTheExplanation) {
   const auto run = MakeExplainedRun({"clone.explain_weight=0.5", "log.interval_updates=1"});
   double explanation = 0;
   TrainerHooks hooks;
-  hooks.log = [&](const TrainingStatus& status) { explanation = status.update.explanation_loss; };
+  hooks.log = [&](const TrainingStatus& status) { explanation = status.update.ExplanationLoss(); };
   TrainedParameters(*run, std::move(hooks));
   EXPECT_NEAR(explanation, 2 * (std::log(14.) + std::log(9.) + 2 * std::log(16.)), 5) << "after a few updates";
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <random>
 #include <tuple>
 #include <vector>
@@ -98,6 +99,45 @@ TEST(GradientLosses, ActorCriticStep) {
   }
 }
 
+/// pi(a) is the sum of what is as right, for logits of every size.
+TEST(GradientLosses, OfSeveralActionsThatAreAsRight) {
+  for (uint32_t seed = 0; seed < 8; ++seed) {
+    const Floats head = RandomHead(6, seed);
+    Floats grad(6);
+    LossSums sums;
+    ActorCriticStep(head, {.action = 3, .advantage = 0.7, .target = 0.4, .ties = 0b01010}, {.value = 0.5, .entropy = 0.1},
+                    1, grad, sums);
+    const auto loss = [](const Doubles& h) {
+      const Doubles log_p = LogProbabilities(h);
+      return -0.7 * std::log(std::exp(log_p[1]) + std::exp(log_p[3])) + 0.5 * Square(h[5] - 0.4) - 0.1 * Entropy(h);
+    };
+    ExpectGradient(grad, head, loss);
+    const Doubles at(head.begin(), head.end()), log_p = LogProbabilities(at);
+    EXPECT_NEAR(sums.policy, -0.7 * std::log(std::exp(log_p[1]) + std::exp(log_p[3])), 1e-6);
+  }
+}
+
+TEST(Losses, AnActionWithoutTiesIsItself) {
+  const Floats head = RandomHead(6, 3);
+  Floats grad(6), want(6);
+  LossSums sums, wanted;
+  ActorCriticStep(head, {.action = 3, .advantage = 1}, {}, 1, want, wanted);
+  ActorCriticStep(head, {.action = 3, .advantage = 1, .ties = 0b01000}, {}, 1, grad, sums);
+  EXPECT_EQ(grad, want);
+  EXPECT_EQ(sums.policy, wanted.policy);
+}
+
+TEST(Losses, TiesOfHardlyAnyProbabilityStayFinite) {
+  const Floats head = {500, -500, -500, 0};
+  Floats grad(4);
+  LossSums sums;
+  ActorCriticStep(head, {.action = 1, .advantage = 1, .ties = 0b110}, {.entropy = 0}, 1, grad, sums);
+  EXPECT_NEAR(sums.policy, 1000 - std::log(2.), 1e-3);
+  EXPECT_NEAR(grad[0], 1, 1e-6);
+  EXPECT_NEAR(grad[1], -0.5, 1e-6);
+  EXPECT_NEAR(grad[2], -0.5, 1e-6);
+}
+
 TEST(GradientLosses, ClippedValuesAreNotPushedFurther) {
   const double target = 1, clip = 0.2;
   // acting value, value now, whether a gradient is left: moved too far towards the target; back from it; little.
@@ -154,7 +194,9 @@ TEST(GradientLosses, ExplanationStep) {
     LossSums sums;
     ExplanationStep(logits, vocabularies, tokens, scale, grad, sums);
     ExpectGradient(grad, logits, [&](const Doubles& x) { return scale * nats(x); });
-    EXPECT_NEAR(sums.explanation, nats({logits.begin(), logits.end()}), 1e-5);
+    ASSERT_EQ(sums.explanation.size(), 3u);
+    EXPECT_NEAR(std::reduce(sums.explanation.begin(), sums.explanation.end()), nats({logits.begin(), logits.end()}),
+                1e-5);
   }
 }
 

@@ -72,6 +72,8 @@ TEST(RunOptions, RulesBetweenOptionsAreChecked) {
        "consolidate.initial_span: got 0.01; memory: this core predicts no spans"},
       {{"env.id=RepeatPrevious-v0", "clone.teacher=scout"},
        "clone.teacher: got scout, allowed: oracle, since RepeatPrevious-v0 has no scout"},
+      {{"env.id=Instruction-v0", "clone.accept_ties=true"},
+       "clone.accept_ties: got true, allowed: false, but for clone.teacher = scout, which tells them"},
       {{"env.id=Instruction-v0", "clone.explain_weight=0.2"},
        "clone.explain_weight: got 0.2, allowed: 0, but for clone.teacher = scout, which can explain itself"},
       {{"env.id=RepeatPrevious-v0", "policy.cell_heads=1"},

@@ -3,6 +3,7 @@
 #include "envs/batch.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -259,6 +260,24 @@ TEST_P(BatchTest, AScoutThatIsNotThereIsAnError) {
   batch->Reset(buffers.observations.data());
   const std::string error = ErrorOf([&] { batch->Scout(buffers.actions.data()); });
   EXPECT_EQ(error, batch->HasScout() ? "" : batch->spec().family + " has no scout");
+}
+
+TEST_P(BatchTest, AScoutHoldsItsOwnActionAsGood) {
+  const auto batch = Make({.size = 3, .seed = 4});
+  if (!batch->HasScout()) return;
+  Buffers buffers(*batch), alone(*batch);
+  batch->Reset(buffers.observations.data());
+  std::vector<uint8_t> ties(3);
+  for (int t = 0; t < 300; ++t) {
+    batch->Scout(buffers.actions.data(), ties.data());
+    for (size_t row = 0; row < 3; ++row) {
+      EXPECT_TRUE(ties[row] >> buffers.actions[row] & 1) << "row " << row;
+      EXPECT_LT(std::bit_width(ties[row]), batch->spec().num_actions + 1) << "row " << row;
+    }
+    batch->Scout(alone.actions.data());
+    EXPECT_EQ(alone.actions, buffers.actions) << "whether it is asked for ties or not";
+    buffers.Step(*batch);
+  }
 }
 
 TEST_P(BatchTest, ExplanationsAreThoseOfTheSpec) {

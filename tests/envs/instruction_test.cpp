@@ -1,3 +1,4 @@
+#include <bit>
 #include <cmath>
 #include <deque>
 #include <map>
@@ -592,6 +593,52 @@ TEST(Instruction, TheScoutGoesWhereItHasSeenTheThingAndElseLooksForIt) {
   // A step to the right shows the chair in (1, 3), one down from there the red pad in (3, 3).
   EXPECT_EQ(moves, "rdrd");
   EXPECT_EQ(buffers.rewards[0], 1);
+}
+
+// Every action that it holds as good begins a way as short. In rooms that are in view from the start, as otherwise one
+// way may show a shorter one.
+TEST(Instruction, TheScoutsTiesAreAsShort) {
+  const Changes changes = {{"instructions", 1}, {"gap_max", 0}, {"view", 15}, {"floor_size", 6}, {"colors", 3}};
+  const auto batch = MakeBatch("Instruction-v0", {.size = 1, .seed = 3}, changes);
+  const auto copy = MakeBatch("Instruction-v0", {.size = 1}, changes);
+  // Until the end, by the scout itself.
+  const auto steps_left = [&](const std::vector<std::byte>& state, uint8_t first) {
+    copy->Restore(state);
+    Buffers buffers(*copy);
+    buffers.actions[0] = first;
+    int steps = 1;
+    for (buffers.Step(*copy); !buffers.ended(0); ++steps) {
+      copy->Scout(buffers.actions.data());
+      buffers.Step(*copy);
+    }
+    return buffers.rewards[0] == 1 ? steps : 1'000;  // else it stepped onto another thing
+  };
+  int several = 0, longer = 0;
+  for (int episode = 0; episode < 100; ++episode) {
+    Buffers buffers(*batch);
+    batch->Restart(0, buffers.observations.data());
+    uint8_t ties = 0;
+    for (batch->Scout(buffers.actions.data(), &ties); buffers.actions[0] == 4;) {
+      ASSERT_EQ(ties, 1 << 4) << "while it listens";
+      buffers.Step(*batch);
+      batch->Scout(buffers.actions.data(), &ties);
+    }
+    const auto state = batch->Save();
+    const int shortest = steps_left(state, buffers.actions[0]);
+    several += std::popcount(ties) > 1;
+    for (uint8_t action = 0; action < 4; ++action) {
+      if (action == buffers.actions[0]) continue;
+      const int steps = steps_left(state, action);
+      const bool is_tie = (ties >> action & 1) != 0;
+      const bool is_floor = KindInView(buffers.observations.data(), 15, kRowStep[action], kColumnStep[action]) == kFloor;
+      if (is_tie || is_floor) {  // it walks over no other thing
+        EXPECT_EQ(is_tie, steps == shortest) << "episode " << episode << ", action " << int{action};
+      }
+      longer += steps > shortest;
+    }
+  }
+  EXPECT_GT(several, 20);
+  EXPECT_GT(longer, 100);
 }
 
 // Kind, colour, rows and columns away, of the thing to step onto and of the one that is asked for.

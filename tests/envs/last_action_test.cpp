@@ -93,9 +93,11 @@ TEST(LastAction, TheScoutInsideActsAndExplains) {
   std::vector<uint8_t> said(3 * plain->spec().explanation.size()), heard(said.size(), 255);
   ASSERT_EQ(wrapped->spec().explanation.size(), plain->spec().explanation.size());
   for (int t = 0; t < 30; ++t) {
-    plain->Scout(want.actions.data()), wrapped->Scout(got.actions.data());
+    std::vector<uint8_t> ties(3), same(3);
+    plain->Scout(want.actions.data(), ties.data()), wrapped->Scout(got.actions.data(), same.data());
     plain->Explain(said.data()), wrapped->Explain(heard.data());
     ASSERT_EQ(got.actions, want.actions) << t;
+    ASSERT_EQ(same, ties) << t;
     ASSERT_EQ(heard, said) << t;
     want.Step(*plain), got.Step(*wrapped);
   }

@@ -52,9 +52,11 @@ TEST(ThreadsBatch, TheScoutInsideActsAndExplains) {
   plain->Reset(want.observations.data()), threaded->Reset(got.observations.data());
   std::vector<uint8_t> said(5 * plain->spec().explanation.size()), heard(said.size(), 255);
   for (int t = 0; t < 30; ++t) {
-    plain->Scout(want.actions.data()), threaded->Scout(got.actions.data());
+    std::vector<uint8_t> ties(5), same(5);
+    plain->Scout(want.actions.data(), ties.data()), threaded->Scout(got.actions.data(), same.data());
     plain->Explain(said.data()), threaded->Explain(heard.data());
     ASSERT_EQ(got.actions, want.actions) << t;
+    ASSERT_EQ(same, ties) << t;
     ASSERT_EQ(heard, said) << t;
     want.Step(*plain), got.Step(*threaded);
   }
