@@ -130,7 +130,7 @@ TEST(DeterminismTrainer, ResumeOfAnExplainedPolicyIsExact) {
                "memory.span_limit=12", "memory.ramp=4", "train.num_envs=8", "train.actors=2", "train.unroll_length=8",
                "log.live_seconds=0", "log.checkpoint_interval_steps=1000", "phases=clone learn consolidate",
                "clone.max_steps=2500", "train.max_steps=1500", "consolidate.max_steps=1500", "clone.teacher=scout",
-               "clone.actor=policy", "clone.explain_weight=0.5", "policy.last_action=true"});
+               "clone.actor=policy", "clone.explain_weight=0.5", "clone.accept_ties=true", "policy.last_action=true"});
   ExpectResumeIsExact(*run, [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
   std::vector<float> after_cloning;
   TrainerHooks hooks;

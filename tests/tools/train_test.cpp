@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -251,6 +252,22 @@ TEST(TrainCommand, ImpalaAndConsolidationRun) {
   EXPECT_THAT(ended.out, HasSubstr("consolidate.max_steps=N"));
   const auto shorter = RunLethe(folder.path(), {"eval", "run", "--episodes", "5", "env.length_max=3"});
   EXPECT_EQ(shorter.exit_code, 0) << "levels below the curriculum's start: " << shorter.err;
+}
+
+TEST(TrainCommand, EveryTokenOfAnExplanationHasItsLoss) {
+  const TemporaryFolder folder;
+  const auto ended = RunLethe(folder.path(), {"train", LETHE_SOURCE_DIR "/configs/instruction.yaml", "--run-dir", "run",
+                                              "train.unroll_length=16", "clone.max_steps=1500", "log.interval_updates=2",
+                                              "log.eval_episodes=0"});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  const auto lines = Lines(folder / "run/metrics.jsonl");
+  EXPECT_GE(lines.size(), 2u);
+  for (const Json& line : lines) {
+    const auto losses = line["explanation_losses"].get<std::vector<double>>();
+    ASSERT_EQ(losses.size(), 8u);
+    EXPECT_NEAR(std::reduce(losses.begin(), losses.end()), line["explanation_loss"].get<double>(), 1e-9);
+    EXPECT_THAT(losses, testing::Each(testing::AllOf(testing::Gt(0), testing::Lt(10))));
+  }
 }
 
 TEST(TrainCommand, AnotherCoreLeavesOutTheFilesOptionsOfItsOwn) {
