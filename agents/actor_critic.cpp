@@ -97,7 +97,7 @@ UpdateReport FinishUpdate(std::vector<Shard>& shards, const LossSums& sums, doub
   report.policy_loss = sums.policy / n;
   report.value_loss = sums.value / n;
   report.entropy = sums.entropy / n;
-  for (const double nats : sums.explanation) report.explanation_losses.push_back(nats / n);
+  for (const double nats : sums.explanation) report.explanation_loss.push_back(nats / n);
   ReportMemory(shards, report);
   return report;
 }

@@ -15,11 +15,8 @@ namespace lethe::agents {
 struct UpdateReport {
   double policy_loss = 0, value_loss = 0, entropy = 0, kl = 0;  ///< kl: per finished episode, averaged
   double kl_now = 0;                                            ///< the same since an episode finished last
-  double agreement = 1;         ///< share of steps whose likeliest action is the oracle's; cloning only
-  /// Nats by which every token of what the scout is after is missed, where it was asked, and their sum.
-  std::vector<double> explanation_losses;
-  double ExplanationLoss() const { return std::reduce(explanation_losses.begin(), explanation_losses.end()); }
-  double grad_norm = 0;         ///< before clipping; not finite: the update was not applied
+  double agreement = 1;  ///< share of steps whose likeliest action is right; cloning only
+  double grad_norm = 0;  ///< before clipping; not finite: the update was not applied
   double learning_rate = 0;
   double span_weight = 0;           ///< alpha
   double ratio_mean = 1;            ///< importance ratio; 1 on-policy
@@ -27,6 +24,10 @@ struct UpdateReport {
   std::vector<float> span_sample;   ///< some spans of every layer, for histograms
   std::vector<double> span_mean;    ///< per layer
   int64_t resident = 0, bytes = 0;  ///< stored memories and their bytes, over rows and layers
+  /// Nats by which the policy misses what the scout is after, token by token; empty where it was not asked.
+  std::vector<double> explanation_loss;
+  /// Of all tokens.
+  double ExplanationLoss() const { return std::reduce(explanation_loss.begin(), explanation_loss.end()); }
 };
 
 struct ActorCriticOptions {

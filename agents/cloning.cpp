@@ -10,8 +10,7 @@ namespace {
 
 bool Agrees(std::span<const float> head, const StepCredit& advice) {
   const auto logits = head.first(head.size() - 1);
-  const auto likeliest = std::max_element(logits.begin(), logits.end()) - logits.begin();
-  return likeliest == advice.action || (likeliest < 8 && (advice.ties >> likeliest & 1) != 0);
+  return IsRight(advice, static_cast<size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
 }
 
 }  // namespace
@@ -36,7 +35,7 @@ UpdateReport CloningUpdate(const std::vector<Rollout>& rollouts, const CloningOp
       for (int64_t t = 0; t < r.unroll; ++t) {
         if (!HasLoss(r, row, t)) continue;
         const auto at = static_cast<size_t>(t * r.rows + row);
-        // Cross-entropy is the policy loss with an advantage of 1.
+        // Cross-entropy, also of several actions that are right, is the policy loss with an advantage of 1.
         const StepCredit advice = {.action = r.advice[at],
                                    .advantage = 1,
                                    .target = credit.targets[static_cast<size_t>(row * r.unroll + t)],

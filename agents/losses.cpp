@@ -44,21 +44,15 @@ double KlDivergence(std::span<const float> teacher, std::span<const float> stude
 
 namespace {
 
-/// log pi(a), and how it is shared among the actions that count as a.
+/// log pi(a), and how it is shared among the actions that are right.
 struct Right {
   Right(const Row& row, size_t actions, const StepCredit& credit)
       : log_p(row.log_p[static_cast<size_t>(credit.action)]) {
-    std::fill_n(shares.begin(), actions, 0.0f);
-    shares[static_cast<size_t>(credit.action)] = 1;
-    if ((credit.ties & (credit.ties - 1)) == 0) return;  // one action
-    const size_t with_bits = std::min<size_t>(actions, 8);
-    const auto is_right = [&](size_t k) { return (credit.ties >> k & 1) != 0; };
-    for (size_t k = 0; k < with_bits; ++k)
-      if (is_right(k)) log_p = std::max(log_p, row.log_p[k]);
+    for (size_t k = 0; k < actions; ++k)
+      if (IsRight(credit, k)) log_p = std::max(log_p, row.log_p[k]);
     float sum = 0;  // relative to the likeliest, so that it is not 0
-    for (size_t k = 0; k < with_bits; ++k)
-      if (is_right(k)) sum += shares[k] = std::exp(row.log_p[k] - log_p);
-    for (size_t k = 0; k < with_bits; ++k) shares[k] /= sum;
+    for (size_t k = 0; k < actions; ++k) sum += shares[k] = IsRight(credit, k) ? std::exp(row.log_p[k] - log_p) : 0;
+    for (size_t k = 0; k < actions; ++k) shares[k] /= sum;
     log_p += std::log(sum);
   }
   std::array<float, kMaxActions> shares;
@@ -90,7 +84,7 @@ void ActorCriticStep(std::span<const float> head, const StepCredit& credit, cons
   for (size_t k = 0; k < actions; ++k) entropy -= static_cast<double>(row.p[k]) * row.log_p[k];
   const Right right(row, actions, credit);
   for (size_t k = 0; k < actions; ++k) {
-    const double policy = credit.advantage * (row.p[k] - right.shares[k]);
+    const double policy = credit.advantage * (static_cast<double>(row.p[k]) - right.shares[k]);
     const double bonus = weights.entropy * row.p[k] * (row.log_p[k] + entropy);
     grad[k] = static_cast<float>(scale * (policy + bonus));
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -37,8 +38,12 @@ struct StepCredit {
   int action = 0;
   double advantage = 0, target = 0;
   double acting_value = 0;  ///< of the policy that acted, for value_clip
-  uint8_t ties = 0;         ///< bits of those of the actions 0 .. 7, `action` among them, that are as right; 0: it alone
+  uint8_t ties = 0;         ///< bits of the actions 0 .. 7 that are as right as `action`
 };
+
+inline bool IsRight(const StepCredit& credit, size_t action) {
+  return static_cast<int>(action) == credit.action || (action < 8 && (credit.ties >> action & 1) != 0);
+}
 
 /// Adds one step's terms to `sums` and writes d(loss * scale)/d(head) of that step. head: logits, then the value.
 void ActorCriticStep(std::span<const float> head, const StepCredit& credit, const LossWeights& weights, double scale,

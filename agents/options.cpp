@@ -65,8 +65,7 @@ void VisitClone(RunOptions::Clone& c, Options& v) {
   v("actor", c.actor, OneOf{{"oracle", "policy"}},
     "who acts; oracle: the teacher; policy: it learns what the teacher would do in the states that it gets into itself "
     "(DAgger)");
-  v("accept_ties", c.accepts_ties, Any{},
-    "whatever the scout holds as good as its action is as right; else its action alone, the first of several");
+  v("accept_ties", c.accepts_ties, Any{}, "whatever the scout holds as good as its action is right too");
   v("value_weight", c.loss.value_weight, Range{0, 1e6}, "of the squared error of the values");
   v("explain_weight", c.loss.explain_weight, Range{0, 1e6},
     "of the nats by which the policy misses what the scout is after, summed over the tokens that tell it: 0.2 to 1 was "
@@ -260,7 +259,7 @@ void RunOptions::Resolve() {
     return 1e-9 * waiting *
            RolloutBytes(train.num_envs / train.actors, unroll, static_cast<int64_t>(spec.tokens.size()),
                         spec.num_actions,
-                        clone.accepts_ties + (explains ? static_cast<int64_t>(spec.explanation.size()) : 0));
+                        (clone.accepts_ties ? 1 : 0) + (explains ? static_cast<int64_t>(spec.explanation.size()) : 0));
   };
   Require(
       gigabytes(train.unroll_length) <= train.queue_gigabytes,

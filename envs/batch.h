@@ -42,9 +42,9 @@ struct Outcome {
 /// If there is a player that knows nothing but its observations and actions, and forgets none (see EnvBatch::Scout):
 ///   Notes       what it remembers of an episode beyond what the state tells of its past; like State, and all zeros
 ///               before the first observation
-///   uint8_t Scout(state, Notes&) const     adds the present observation to the notes and acts. It may use of the
-///                                          state only what follows from observations and actions so far. Or an Advice,
-///                                          which names other actions that are as good
+///   uint8_t Scout(state, Notes&) const     adds the present observation to the notes and returns its action, or an
+///                                          Advice, which names others that are as good. It may use of the state only
+///                                          what follows from observations and actions so far
 /// If it can tell what it is after (see EnvBatch::Explain; MakeSpec describes the tokens in Spec::explanation):
 ///   uint8_t* Explain(state, const Notes&, uint8_t* tokens) const     returns the place after the last token
 /// The batch adds the clock (step cost, limit, truncation, the metric "steps") and the token `hint`.
@@ -84,8 +84,8 @@ concept HasPicture = requires(const R& rules, const typename R::State& state) {
 /// A scout's action, and a bit for each of the actions 0 .. 7 that are as good, itself included.
 struct Advice {
   // Implicit, for scouts that return their action alone.
-  Advice(uint8_t only) : action(only), ties(only < 8 ? static_cast<uint8_t>(1 << only) : uint8_t{0}) {}
-  Advice(uint8_t chosen, uint8_t as_good) : action(chosen), ties(as_good) {}
+  Advice(uint8_t chosen, uint8_t as_good = 0)
+      : action(chosen), ties(static_cast<uint8_t>(as_good | (chosen < 8 ? 1 << chosen : 0))) {}
   uint8_t action, ties;
 };
 
@@ -231,7 +231,6 @@ class Batch final : public EnvBatch {
 
   bool HasScout() const override { return HasScoutRules<R>; }
 
-  using EnvBatch::Scout;
   void Scout(uint8_t* actions, uint8_t* ties) override {
     if constexpr (HasScoutRules<R>) {
       for (int row = 0; row < size(); ++row) CheckStarted(row);

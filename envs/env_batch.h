@@ -82,8 +82,7 @@ class EnvBatch {
   /// episode in which it was not asked from the start on, it does not know what came before. The notes are saved and
   /// restored with the batch. std::logic_error if there is none.
   /// ties: null, or [size] for a bit for each of the actions 0 .. 7 that the scout holds as good, its own included.
-  virtual void Scout(uint8_t* actions, uint8_t* ties) {
-    static_cast<void>(actions), static_cast<void>(ties);
+  virtual void Scout(uint8_t* /*actions*/, uint8_t* /*ties*/) {
     throw std::logic_error(spec().family + " has no scout");
   }
   void Scout(uint8_t* actions) { Scout(actions, nullptr); }

@@ -39,7 +39,6 @@ class LastActionBatch final : public EnvBatch {
   void LoadLevel(int row, const std::string& level_json) override;
   void Oracle(uint8_t* actions) const override { batch_->Oracle(actions); }
   bool HasScout() const override { return batch_->HasScout(); }
-  using EnvBatch::Scout;
   void Scout(uint8_t* actions, uint8_t* ties) override { batch_->Scout(actions, ties); }
   void Explain(uint8_t* tokens) const override { batch_->Explain(tokens); }
   void Memoryless(const uint8_t* observations, Stream& random, uint8_t* actions) const override;

@@ -40,9 +40,9 @@ void AddUpdate(const agents::TrainingStatus& status, Json& line) {
   line["ratio_mean"] = update.ratio_mean;
   if (status.phase == agents::Phase::kClone) {
     line["agreement"] = update.agreement;
-    if (!update.explanation_losses.empty()) {
+    if (!update.explanation_loss.empty()) {
       line["explanation_loss"] = update.ExplanationLoss();
-      line["explanation_losses"] = update.explanation_losses;
+      line["explanation_loss_per_token"] = update.explanation_loss;
     }
   }
   line["policy_lag"] = status.policy_lag;
@@ -101,7 +101,7 @@ ProgressLine MakeProgressLine(const agents::TrainingStatus& status, double total
   } else if (status.phase == agents::Phase::kClone) {
     line.losses = {
         {"cross_entropy", update.policy_loss}, {"value", update.value_loss}, {"agreement", update.agreement}};
-    if (!update.explanation_losses.empty()) line.losses.emplace_back("explanation", update.ExplanationLoss());
+    if (!update.explanation_loss.empty()) line.losses.emplace_back("explanation", update.ExplanationLoss());
   } else {
     line.losses = {{"policy", update.policy_loss}, {"value", update.value_loss}, {"entropy", update.entropy}};
   }
@@ -122,7 +122,7 @@ void TrainingLog::Write(const Json& line, const std::vector<float>& spans) {
   for (const auto& [key, value] : line.items()) {
     if (key == step_key_) continue;
     if (value.is_number() && std::isfinite(value.get<double>())) tensorboard_.Scalar(key, step, value.get<double>());
-    const char* part = key == "explanation_losses" ? "token" : "layer";
+    const char* part = key.ends_with("_per_token") ? "token" : "layer";
     for (size_t i = 0; value.is_array() && i < value.size(); ++i)
       tensorboard_.Scalar(fmt::format("{}/{}_{}", key, part, i + 1), step, value[i].get<double>());
   }

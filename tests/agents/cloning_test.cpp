@@ -120,7 +120,19 @@ TEST(Cloning, TheScoutTeachesWhereItIsAsked) {
   }
 }
 
-std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more = {});
+std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> all = {"env.id=Instruction-Short-v0",
+                                  "memory.dim=16",
+                                  "memory.heads=2",
+                                  "train.unroll_length=8",
+                                  "train.actors=1",
+                                  "train.num_envs=4",
+                                  "phases=clone",
+                                  "log.eval_episodes=0"};
+  all.insert(all.end(), {"clone.teacher=scout", "clone.actor=policy", "clone.max_steps=400"});
+  all.insert(all.end(), more.begin(), more.end());
+  return MakeRun(all);
+}
 
 /// What the scout holds as good, as a batch of its own hears it; the loss and the agreement count all of it.
 TEST(Cloning, WhateverTheScoutHoldsAsGoodIsRight) {
@@ -164,26 +176,13 @@ TEST(Cloning, WhateverTheScoutHoldsAsGoodIsRight) {
       envs->Step(&r.actions[static_cast<size_t>(4 * t)],
                  {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
     }
-    EXPECT_EQ(r.ties.size(), r.advice.size());
+    EXPECT_EQ(RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 1),
+              RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0) + static_cast<double>(r.ties.size()));
     const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
     EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
     EXPECT_NEAR(report.agreement, agreeing / static_cast<double>(r.env_steps), 1e-12) << "rollout " << i;
   }
   EXPECT_GT(several, 4);
-}
-
-std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& more) {
-  std::vector<std::string> all = {"env.id=Instruction-Short-v0",
-                                  "memory.dim=16",
-                                  "memory.heads=2",
-                                  "train.unroll_length=8",
-                                  "train.actors=1",
-                                  "train.num_envs=4",
-                                  "phases=clone",
-                                  "log.eval_episodes=0"};
-  all.insert(all.end(), {"clone.teacher=scout", "clone.actor=policy", "clone.max_steps=400"});
-  all.insert(all.end(), more.begin(), more.end());
-  return MakeRun(all);
 }
 
 /// What the scout said in every slot, as a batch of its own that takes the same actions hears it; and the nats by which
@@ -211,7 +210,7 @@ TEST(Cloning, TheScoutExplainsItselfWhereItIsAskedWhy) {
     const Rollout& r = rollouts[0];
     const auto shards = sharded.Forward(rollouts, ActingStates(rollouts), false);
     const torch::Tensor logits = shards[0].output.explanation.detach();
-    double nats = 0;
+    std::vector<double> nats(count);
     for (int64_t t = 0; t < r.unroll; ++t) {
       envs->Scout(advice.data());
       envs->Explain(explanation.data());
@@ -222,7 +221,7 @@ TEST(Cloning, TheScoutExplainsItselfWhereItIsAskedWhy) {
           EXPECT_EQ(r.explanation[static_cast<size_t>(t * 4 + row) * count + k], token) << "slot " << t;
           const int64_t size = envs->spec().explanation[k].vocabulary;
           const auto log_p = torch::log_softmax(logits[row][t].narrow(0, first, size).to(torch::kDouble), 0);
-          if (r.is_last[static_cast<size_t>(t * 4 + row)] == 0) nats -= log_p[token].item<double>();
+          if (r.is_last[static_cast<size_t>(t * 4 + row)] == 0) nats[k] -= log_p[token].item<double>();
           first += size;
         }
       }
@@ -233,7 +232,9 @@ TEST(Cloning, TheScoutExplainsItselfWhereItIsAskedWhy) {
     EXPECT_EQ(RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, static_cast<int64_t>(count)),
               RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0) + spoken);
     const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
-    EXPECT_NEAR(report.ExplanationLoss(), nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
+    ASSERT_EQ(report.explanation_loss.size(), count);
+    for (size_t k = 0; k < count; ++k)
+      EXPECT_NEAR(report.explanation_loss[k], nats[k] / static_cast<double>(r.env_steps), 1e-5) << "token " << k;
   }
 }
 

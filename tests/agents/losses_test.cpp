@@ -105,7 +105,9 @@ TEST(GradientLosses, OfSeveralActionsThatAreAsRight) {
     const Floats head = RandomHead(6, seed);
     Floats grad(6);
     LossSums sums;
-    ActorCriticStep(head, {.action = 3, .advantage = 0.7, .target = 0.4, .ties = 0b01010}, {.value = 0.5, .entropy = 0.1},
+    // The action's own bit may lack, and a bit beyond the actions is nobody's.
+    const uint8_t ties = seed % 2 == 0 ? 0b01010 : 0b10000010;
+    ActorCriticStep(head, {.action = 3, .advantage = 0.7, .target = 0.4, .ties = ties}, {.value = 0.5, .entropy = 0.1},
                     1, grad, sums);
     const auto loss = [](const Doubles& h) {
       const Doubles log_p = LogProbabilities(h);
@@ -125,6 +127,17 @@ TEST(Losses, AnActionWithoutTiesIsItself) {
   ActorCriticStep(head, {.action = 3, .advantage = 1, .ties = 0b01000}, {}, 1, grad, sums);
   EXPECT_EQ(grad, want);
   EXPECT_EQ(sums.policy, wanted.policy);
+}
+
+TEST(GradientLosses, OfAnActionBeyondTheBitsOfTies) {
+  const Floats head = RandomHead(13, 5);
+  Floats grad(13);
+  LossSums sums;
+  ActorCriticStep(head, {.action = 10, .advantage = 1, .ties = 0b100}, {.value = 0, .entropy = 0}, 1, grad, sums);
+  ExpectGradient(grad, head, [](const Doubles& h) {
+    const Doubles log_p = LogProbabilities(h);
+    return -std::log(std::exp(log_p[2]) + std::exp(log_p[10]));
+  });
 }
 
 TEST(Losses, TiesOfHardlyAnyProbabilityStayFinite) {
@@ -178,15 +191,19 @@ TEST(GradientLosses, ExplanationStep) {
   const std::vector<int> vocabularies{2, 5, 3};
   const std::vector<uint8_t> tokens{1, 0, 2};
   const double scale = 0.4;
-  const auto nats = [&](const Doubles& logits) {
-    double sum = 0;
+  const auto nats_of_each = [&](const Doubles& logits) {
+    Doubles nats;
     auto first = logits.begin();
     for (size_t i = 0; i < tokens.size(); first += vocabularies[i], ++i) {
       double total = 0;
       for (auto x = first; x != first + vocabularies[i]; ++x) total += std::exp(*x);
-      sum += std::log(total) - first[tokens[i]];
+      nats.push_back(std::log(total) - first[tokens[i]]);
     }
-    return sum;
+    return nats;
+  };
+  const auto nats = [&](const Doubles& logits) {
+    const Doubles each = nats_of_each(logits);
+    return std::reduce(each.begin(), each.end());
   };
   for (uint32_t seed = 0; seed < 10; ++seed) {
     const Floats logits = RandomHead(10, seed);
@@ -194,9 +211,9 @@ TEST(GradientLosses, ExplanationStep) {
     LossSums sums;
     ExplanationStep(logits, vocabularies, tokens, scale, grad, sums);
     ExpectGradient(grad, logits, [&](const Doubles& x) { return scale * nats(x); });
-    ASSERT_EQ(sums.explanation.size(), 3u);
-    EXPECT_NEAR(std::reduce(sums.explanation.begin(), sums.explanation.end()), nats({logits.begin(), logits.end()}),
-                1e-5);
+    const Doubles each = nats_of_each({logits.begin(), logits.end()});
+    ASSERT_EQ(sums.explanation.size(), each.size());
+    for (size_t i = 0; i < each.size(); ++i) EXPECT_NEAR(sums.explanation[i], each[i], 1e-5) << "token " << i;
   }
 }
 

@@ -123,14 +123,29 @@ TEST(DeterminismTrainer, ResumeOfAnAdvisedPolicyIsExact) {
                       [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
 }
 
-/// Two actors of a policy that is told why, and all that may follow: nothing outside of cloning moves the explainer.
+/// Two actors of a policy that is told why and what is as good, and all that may follow: nothing outside of cloning
+/// moves the explainer.
 TEST(DeterminismTrainer, ResumeOfAnExplainedPolicyIsExact) {
-  const auto run =
-      MakeRun({"env.id=Instruction-Short-v0", "memory.dim=16", "memory.ffn=32", "memory.heads=2",
-               "memory.span_limit=12", "memory.ramp=4", "train.num_envs=8", "train.actors=2", "train.unroll_length=8",
-               "log.live_seconds=0", "log.checkpoint_interval_steps=1000", "phases=clone learn consolidate",
-               "clone.max_steps=2500", "train.max_steps=1500", "consolidate.max_steps=1500", "clone.teacher=scout",
-               "clone.actor=policy", "clone.explain_weight=0.5", "clone.accept_ties=true", "policy.last_action=true"});
+  const auto run = MakeRun({"env.id=Instruction-Short-v0",
+                            "memory.dim=16",
+                            "memory.ffn=32",
+                            "memory.heads=2",
+                            "memory.span_limit=12",
+                            "memory.ramp=4",
+                            "train.num_envs=8",
+                            "train.actors=2",
+                            "train.unroll_length=8",
+                            "log.live_seconds=0",
+                            "log.checkpoint_interval_steps=1000",
+                            "phases=clone learn consolidate",
+                            "clone.max_steps=2500",
+                            "train.max_steps=1500",
+                            "consolidate.max_steps=1500",
+                            "clone.teacher=scout",
+                            "clone.actor=policy",
+                            "clone.explain_weight=0.5",
+                            "clone.accept_ties=true",
+                            "policy.last_action=true"});
   ExpectResumeIsExact(*run, [](const TrainerState& s) { return s.phase == Phase::kClone && s.phase_steps >= 1000; });
   std::vector<float> after_cloning;
   TrainerHooks hooks;

@@ -45,7 +45,7 @@ TEST(Allocation, NoneInStepsByThreads) {
 }
 
 TEST(Allocation, NoneInTheNextBlockOfASequence) {
-  for (const std::string& id : {"Copy-v0", "ObjectCollision-v0"}) {
+  for (const std::string id : {"Copy-v0", "ObjectCollision-v0"}) {
     const auto stream = sequence::MakeStream(id, {.rows = 4, .steps = 64},
                                              id == "Copy-v0" ? Changes{} : Changes{{"train_frames", 100}});
     sequence::Block block(stream->options());

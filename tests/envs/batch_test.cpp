@@ -262,17 +262,27 @@ TEST_P(BatchTest, AScoutThatIsNotThereIsAnError) {
   EXPECT_EQ(error, batch->HasScout() ? "" : batch->spec().family + " has no scout");
 }
 
+TEST(Advice, NamesItsOwnActionWhereThereIsABitForIt) {
+  EXPECT_EQ(Advice(3).ties, 0b1000);
+  EXPECT_EQ(Advice(3, 0b0110).ties, 0b1110);
+  EXPECT_EQ(Advice(8).ties, 0);
+  EXPECT_EQ(Advice(200, 0b1).ties, 0b1);
+}
+
 TEST_P(BatchTest, AScoutHoldsItsOwnActionAsGood) {
   const auto batch = Make({.size = 3, .seed = 4});
-  if (!batch->HasScout()) return;
+  if (!batch->HasScout()) GTEST_SKIP() << "no scout";
   Buffers buffers(*batch), alone(*batch);
   batch->Reset(buffers.observations.data());
   std::vector<uint8_t> ties(3);
   for (int t = 0; t < 300; ++t) {
     batch->Scout(buffers.actions.data(), ties.data());
     for (size_t row = 0; row < 3; ++row) {
-      EXPECT_TRUE(ties[row] >> buffers.actions[row] & 1) << "row " << row;
-      EXPECT_LT(std::bit_width(ties[row]), batch->spec().num_actions + 1) << "row " << row;
+      const uint8_t action = buffers.actions[row];
+      if (action < 8) {
+        EXPECT_TRUE(ties[row] >> action & 1) << "row " << row;
+      }
+      EXPECT_LE(std::bit_width(ties[row]), batch->spec().num_actions) << "row " << row;
     }
     batch->Scout(alone.actions.data());
     EXPECT_EQ(alone.actions, buffers.actions) << "whether it is asked for ties or not";
@@ -300,7 +310,9 @@ TEST_P(BatchTest, ExplanationsAreThoseOfTheSpec) {
     batch->Explain(tokens.data());
     for (size_t i = 0; i < tokens.size(); ++i) {
       EXPECT_LT(tokens[i], spec.explanation[i % count].vocabulary) << "token " << i % count;
-      if (buffers.terminated[i / count]) EXPECT_EQ(tokens[i], 0) << "after the end";
+      if (buffers.terminated[i / count]) {
+        EXPECT_EQ(tokens[i], 0) << "after the end";
+      }
       said += tokens[i] > 0;
     }
     buffers.Step(*batch);

@@ -630,7 +630,8 @@ TEST(Instruction, TheScoutsTiesAreAsShort) {
       if (action == buffers.actions[0]) continue;
       const int steps = steps_left(state, action);
       const bool is_tie = (ties >> action & 1) != 0;
-      const bool is_floor = KindInView(buffers.observations.data(), 15, kRowStep[action], kColumnStep[action]) == kFloor;
+      const bool is_floor =
+          KindInView(buffers.observations.data(), 15, kRowStep[action], kColumnStep[action]) == kFloor;
       if (is_tie || is_floor) {  // it walks over no other thing
         EXPECT_EQ(is_tie, steps == shortest) << "episode " << episode << ", action " << int{action};
       }

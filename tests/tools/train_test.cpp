@@ -257,15 +257,15 @@ TEST(TrainCommand, ImpalaAndConsolidationRun) {
 TEST(TrainCommand, EveryTokenOfAnExplanationHasItsLoss) {
   const TemporaryFolder folder;
   const auto ended = RunLethe(folder.path(), {"train", LETHE_SOURCE_DIR "/configs/instruction.yaml", "--run-dir", "run",
-                                              "train.unroll_length=16", "clone.max_steps=1500", "log.interval_updates=2",
-                                              "log.eval_episodes=0"});
+                                              "train.unroll_length=16", "clone.max_steps=1500",
+                                              "log.interval_updates=2", "log.eval_episodes=0"});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   const auto lines = Lines(folder / "run/metrics.jsonl");
-  EXPECT_GE(lines.size(), 2u);
+  ASSERT_GE(lines.size(), 2u);
   for (const Json& line : lines) {
-    const auto losses = line["explanation_losses"].get<std::vector<double>>();
+    const auto losses = line.at("explanation_loss_per_token").get<std::vector<double>>();
     ASSERT_EQ(losses.size(), 8u);
-    EXPECT_NEAR(std::reduce(losses.begin(), losses.end()), line["explanation_loss"].get<double>(), 1e-9);
+    EXPECT_NEAR(std::reduce(losses.begin(), losses.end()), line.at("explanation_loss").get<double>(), 1e-9);
     EXPECT_THAT(losses, testing::Each(testing::AllOf(testing::Gt(0), testing::Lt(10))));
   }
 }
