@@ -98,24 +98,65 @@ TEST(Cloning, LossIsTheCrossEntropyOfTheOraclesActions) {
   }
 }
 
+/// A policy that acts while the scout advises it, and a batch of its own that takes the same actions, to ask the scout
+/// again.
+struct AdvisedScene {
+  AdvisedScene(const RunOptions& run, ActorOptions asks)
+      : policy(std::make_shared<Policy>(MakePolicyOptions(run))),
+        parameters(*policy),
+        values(parameters.Read()),
+        params{.version = 0, .values = values},
+        envs(MakeEnvs(run, 4, envs::Purpose::kTrain, 0)),
+        loss(run.clone.loss) {
+    asks.unroll = run.train.unroll_length, asks.acting = Acting::kAdvisedPolicy, asks.asks_scout = true;
+    actor = std::make_unique<Actor>(asks, MakeEnvs(run, 4, envs::Purpose::kTrain, 0), policy);
+    sharded = std::make_unique<ShardedPolicy>(*policy, parameters, pool);
+    observations.resize(static_cast<size_t>(4 * envs->num_tokens()));
+    envs->Reset(observations.data());
+  }
+
+  std::vector<Rollout> Act() {
+    std::vector<Rollout> rollouts;
+    rollouts.push_back(actor->Run(params));
+    return rollouts;
+  }
+  void Step(const Rollout& r, int64_t slot) {
+    envs->Step(&r.actions[static_cast<size_t>(4 * slot)],
+               {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+  }
+  /// What an update that changes nothing reports.
+  UpdateReport Report(const std::vector<Rollout>& rollouts) {
+    Optimizer still({.learning_rate = 0}, values.size());
+    return CloningUpdate(rollouts, loss, {}, 0, *sharded, values, still, memories);
+  }
+
+  std::shared_ptr<Policy> policy;
+  FlatParameters parameters;
+  std::vector<float> values;
+  ParamVersion params;
+  std::unique_ptr<Actor> actor;
+  std::unique_ptr<envs::EnvBatch> envs;
+  WorkerPool pool{1};
+  std::unique_ptr<ShardedPolicy> sharded;
+  CloningOptions loss;
+  StudentMemory memories;
+  std::vector<uint8_t> observations, start = std::vector<uint8_t>(4), ends = std::vector<uint8_t>(8);
+  std::vector<float> rewards = std::vector<float>(4);
+};
+
 TEST(Cloning, TheScoutTeachesWhereItIsAsked) {
   const auto run = MakeRun({"env.id=Instruction-Short-v0", "memory.dim=16", "memory.heads=2", "train.unroll_length=8",
                             "clone.teacher=scout", "clone.max_steps=1"});
-  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
-  const ParamVersion params{.version = 0, .values = FlatParameters(*policy).Read()};
-  Actor actor({.unroll = run->train.unroll_length, .acting = Acting::kAdvisedPolicy, .asks_scout = true},
-              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
-  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
-  std::vector<uint8_t> observations(static_cast<size_t>(4 * envs->num_tokens())), advice(4), start(4), ends(8);
-  std::vector<float> rewards(4);
-  envs->Reset(observations.data());
+  AdvisedScene scene(*run, {});
+  std::vector<uint8_t> advice(4);
   for (int i = 0; i < 3; ++i) {
-    const Rollout r = actor.Run(params);
-    for (size_t t = 0; t < static_cast<size_t>(r.unroll); ++t) {
-      envs->Scout(advice.data());
-      EXPECT_TRUE(std::equal(advice.begin(), advice.end(), r.advice.begin() + static_cast<std::ptrdiff_t>(4 * t)))
-          << "slot " << t;
-      envs->Step(&r.actions[4 * t], {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+    const auto rollouts = scene.Act();
+    const Rollout& r = rollouts[0];
+    EXPECT_TRUE(r.ties.empty() && r.explanation.empty()) << "nobody asked";
+    for (int64_t t = 0; t < r.unroll; ++t) {
+      scene.envs->Scout(advice.data());
+      EXPECT_TRUE(std::equal(advice.begin(), advice.end(), r.advice.begin() + 4 * t)) << "slot " << t;
+      scene.Step(r, t);
     }
   }
 }
@@ -137,28 +178,16 @@ std::unique_ptr<RunOptions> MakeExplainedRun(const std::vector<std::string>& mor
 /// What the scout holds as good, as a batch of its own hears it; the loss and the agreement count all of it.
 TEST(Cloning, WhateverTheScoutHoldsAsGoodIsRight) {
   const auto run = MakeExplainedRun({"clone.accept_ties=true"});
-  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
-  FlatParameters parameters(*policy);
-  std::vector<float> values = parameters.Read();
-  const ParamVersion params{.version = 0, .values = values};
-  Actor actor({.unroll = 8, .acting = Acting::kAdvisedPolicy, .asks_scout = true, .asks_ties = true},
-              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
-  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
-  WorkerPool pool(1);
-  ShardedPolicy sharded(*policy, parameters, pool);
-  Optimizer still({.learning_rate = 0}, values.size());
-  StudentMemory memories;
-  std::vector<uint8_t> observations(static_cast<size_t>(4 * envs->num_tokens())), advice(4), ties(4), start(4), ends(8);
-  std::vector<float> rewards(4);
-  envs->Reset(observations.data());
+  AdvisedScene scene(*run, {.asks_ties = true});
+  std::vector<uint8_t> advice(4), ties(4);
   int several = 0;
   for (int i = 0; i < 6; ++i) {
-    const std::vector<Rollout> rollouts = {actor.Run(params)};
+    const auto rollouts = scene.Act();
     const Rollout& r = rollouts[0];
-    const auto shards = sharded.Forward(rollouts, ActingStates(rollouts), false);
+    const auto shards = scene.sharded->Forward(rollouts, ActingStates(rollouts), false);
     double nats = 0, agreeing = 0;
     for (int64_t t = 0; t < r.unroll; ++t) {
-      envs->Scout(advice.data(), ties.data());
+      scene.envs->Scout(advice.data(), ties.data());
       for (int64_t row = 0; row < 4; ++row) {
         const auto at = static_cast<size_t>(4 * t + row);
         const uint8_t right = ties[static_cast<size_t>(row)];
@@ -173,12 +202,11 @@ TEST(Cloning, WhateverTheScoutHoldsAsGoodIsRight) {
         nats -= std::log(sum);
         agreeing += right >> (std::max_element(logits.begin(), logits.end()) - logits.begin()) & 1;
       }
-      envs->Step(&r.actions[static_cast<size_t>(4 * t)],
-                 {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+      scene.Step(r, t);
     }
     EXPECT_EQ(RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 1),
               RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0) + static_cast<double>(r.ties.size()));
-    const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
+    const UpdateReport report = scene.Report(rollouts);
     EXPECT_NEAR(report.policy_loss, nats / static_cast<double>(r.env_steps), 1e-5) << "rollout " << i;
     EXPECT_NEAR(report.agreement, agreeing / static_cast<double>(r.env_steps), 1e-12) << "rollout " << i;
   }
@@ -189,49 +217,36 @@ TEST(Cloning, WhateverTheScoutHoldsAsGoodIsRight) {
 /// the policy misses it, against its logits.
 TEST(Cloning, TheScoutExplainsItselfWhereItIsAskedWhy) {
   const auto run = MakeExplainedRun({"clone.explain_weight=0.5"});
-  const auto policy = std::make_shared<Policy>(MakePolicyOptions(*run));
-  FlatParameters parameters(*policy);
-  std::vector<float> values = parameters.Read();
-  const ParamVersion params{.version = 0, .values = values};
-  Actor actor({.unroll = 8, .acting = Acting::kAdvisedPolicy, .asks_scout = true, .asks_why = true},
-              MakeEnvs(*run, 4, envs::Purpose::kTrain, 0), policy);
-  const auto envs = MakeEnvs(*run, 4, envs::Purpose::kTrain, 0);
-  const size_t count = envs->spec().explanation.size();
-  WorkerPool pool(1);
-  ShardedPolicy sharded(*policy, parameters, pool);
-  Optimizer still({.learning_rate = 0}, values.size());
-  StudentMemory memories;
-  std::vector<uint8_t> observations(static_cast<size_t>(4 * envs->num_tokens())), advice(4), start(4), ends(8),
-      explanation(4 * count);
-  std::vector<float> rewards(4);
-  envs->Reset(observations.data());
+  AdvisedScene scene(*run, {.asks_why = true});
+  const auto& told = scene.envs->spec().explanation;
+  const size_t count = told.size();
+  std::vector<uint8_t> advice(4), explanation(4 * count);
   for (int i = 0; i < 3; ++i) {
-    const std::vector<Rollout> rollouts = {actor.Run(params)};
+    const auto rollouts = scene.Act();
     const Rollout& r = rollouts[0];
-    const auto shards = sharded.Forward(rollouts, ActingStates(rollouts), false);
+    const auto shards = scene.sharded->Forward(rollouts, ActingStates(rollouts), false);
     const torch::Tensor logits = shards[0].output.explanation.detach();
     std::vector<double> nats(count);
     for (int64_t t = 0; t < r.unroll; ++t) {
-      envs->Scout(advice.data());
-      envs->Explain(explanation.data());
+      scene.envs->Scout(advice.data());
+      scene.envs->Explain(explanation.data());
       for (int64_t row = 0; row < 4; ++row) {
         int64_t first = 0;
         for (size_t k = 0; k < count; ++k) {
           const uint8_t token = explanation[static_cast<size_t>(row) * count + k];
           EXPECT_EQ(r.explanation[static_cast<size_t>(t * 4 + row) * count + k], token) << "slot " << t;
-          const int64_t size = envs->spec().explanation[k].vocabulary;
+          const int64_t size = told[k].vocabulary;
           const auto log_p = torch::log_softmax(logits[row][t].narrow(0, first, size).to(torch::kDouble), 0);
           if (r.is_last[static_cast<size_t>(t * 4 + row)] == 0) nats[k] -= log_p[token].item<double>();
           first += size;
         }
       }
-      envs->Step(&r.actions[static_cast<size_t>(t * 4)],
-                 {observations.data(), rewards.data(), ends.data(), ends.data() + 4, start.data()});
+      scene.Step(r, t);
     }
     const auto spoken = static_cast<double>(r.explanation.size());
     EXPECT_EQ(RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, static_cast<int64_t>(count)),
               RolloutBytes(r.rows, r.unroll, r.tokens, r.num_actions, 0) + spoken);
-    const UpdateReport report = CloningUpdate(rollouts, run->clone.loss, {}, 0, sharded, values, still, memories);
+    const UpdateReport report = scene.Report(rollouts);
     ASSERT_EQ(report.explanation_loss.size(), count);
     for (size_t k = 0; k < count; ++k)
       EXPECT_NEAR(report.explanation_loss[k], nats[k] / static_cast<double>(r.env_steps), 1e-5) << "token " << k;
@@ -267,6 +282,25 @@ TEST(Cloning, ExplanationsAreLearnt) {
   EXPECT_NEAR(first, 2 * (std::log(14.) + std::log(9.) + 2 * std::log(16.)), 0.5) << "knows nothing at first";
   EXPECT_LT(last, first / 4);
   EXPECT_EQ(learn("0"), std::pair(0., 0.));
+}
+
+/// Until the first tie both trainings are one. In the update with it only what counts as right differs.
+TEST(Cloning, ATrainingAcceptsTiesWhereItIsTold) {
+  const auto reports = [](const std::string& accepts) {
+    const auto run = MakeExplainedRun({"clone.accept_ties=" + accepts, "log.interval_updates=1"});
+    std::vector<UpdateReport> all;
+    TrainerHooks hooks;
+    hooks.log = [&](const TrainingStatus& status) { all.push_back(status.update); };
+    TrainedParameters(*run, std::move(hooks));
+    return all;
+  };
+  const auto with = reports("true"), without = reports("false");
+  const auto [first, same] = std::ranges::mismatch(
+      with, without, [](const UpdateReport& a, const UpdateReport& b) { return a.policy_loss == b.policy_loss; });
+  ASSERT_NE(first, with.end()) << "no tie was accepted";
+  EXPECT_LT(first->policy_loss, same->policy_loss);
+  EXPECT_GE(first->agreement, same->agreement);
+  EXPECT_EQ(first->value_loss, same->value_loss);
 }
 
 TEST(Cloning, ATrainingReportsWhatItMissesOfTheExplanation) {
